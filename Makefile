@@ -1,0 +1,87 @@
+# Everything a developer types; `make` alone lists it. PYTHON=… picks the interpreter that makes .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-fast check bench contract lint types imports fresh unit coverage pins clean wrk
+
+help:  ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.run  ## Serve on http://127.0.0.1:8080, tasks kept in orchestrion.db
+	@exec $(BIN)/orchestrion serve
+
+demo: .venv/.run  ## Watch three workers take real tasks through their lives
+	@$(BIN)/orchestrion demo
+
+test: .venv/.dev lint types imports fresh  ## Check and test everything
+	@$(BIN)/python -m pytest
+
+test-fast: .venv/.dev  ## The tests that take under three minutes together
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
+
+bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/results/
+	@$(BIN)/python -m benchmarks
+
+contract: .venv/.dev  ## Regenerate the documents that derive from the code
+	@$(BIN)/python -m orchestrion.documents write
+
+coverage: .venv/.dev  ## Hold core and engine to full branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest tests/unit tests/engine
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include="*/core/*,*/engine/*" --fail-under=100
+
+pins:  ## Pin the newest releases pyproject.toml allows (needs uv)
+	@$(PINS) --upgrade --group dev pyproject.toml --output-file requirements/dev.txt
+	@$(PINS) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	@$(PINS) --constraint requirements/dev.txt --group build --output-file requirements/build.txt
+
+clean:  ## Remove the environment, caches and builds; keep databases
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+# --- the parts of check
+
+lint: .venv/.dev
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+
+types: .venv/.dev
+	@$(BIN)/mypy --no-error-summary
+
+imports: .venv/.dev
+	@$(BIN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
+
+fresh: .venv/.dev
+	@[ ! -e src/orchestrion/documents/__main__.py ] || $(BIN)/python -m orchestrion.documents check
+
+unit: .venv/.dev
+	@$(BIN)/python -m pytest --quiet tests/unit
+
+# --- what the targets stand on; a stamp is renewed when its requirements change
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Orchestrion needs Python 3.11 or newer as $(PYTHON); name another with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.made pyproject.toml requirements/run.txt requirements/build.txt
+	@echo "Installing Orchestrion into .venv …"
+	@$(PIP) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run requirements/dev.txt
+	@echo "Installing the development tools into .venv …"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+wrk:
+	@command -v wrk >/dev/null || apt-get install --yes --quiet wrk || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }

@@ -1,0 +1,40 @@
+"""Whose address a request comes from: forwarded addresses count only from our own proxies."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Addresses:
+    """Finds the client's address."""
+
+    def __init__(self, trusted_proxies: Sequence[Network]) -> None:
+        self._trusted = tuple(trusted_proxies)
+
+    def of(self, peer: str, headers: Mapping[bytes, bytes]) -> str:
+        """Walk X-Forwarded-For from the right, past proxies of ours, to the first stranger."""
+        if not self._trusted or not self._is_trusted(peer):
+            return peer
+        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+        for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+            if not _is_address(hop):
+                return peer
+            if not self._is_trusted(hop):
+                return hop
+            peer = hop
+        return peer
+
+    def _is_trusted(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

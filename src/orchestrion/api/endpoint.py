@@ -1,0 +1,215 @@
+"""One request from bytes to bytes, in the order of checks that decisions §1 gives."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec.structs import replace
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from orchestrion.api.address import Addresses
+from orchestrion.api.auth import Authenticator
+from orchestrion.api.http import Request, Response
+from orchestrion.api.limits import Limiter
+from orchestrion.api.query import read_query
+from orchestrion.api.receiving import read_body
+from orchestrion.api.respond import Responder, window_headers
+from orchestrion.core.account import Principal
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.faults import Fault, Poison, Unknown
+from orchestrion.core.ids import RequestId
+from orchestrion.core.limits import SERVER_ERROR_WAIT_SECONDS
+from orchestrion.core.operations import Access, Allowance, Operation
+from orchestrion.core.outcomes import Rejection, Situation, Window
+from orchestrion.core.strict_json import Malformed
+from orchestrion.engine.mint import Mint
+from orchestrion.engine.ports import Clock, Observer, RequestRecord
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_INBOUND_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_BY_KEY = frozenset({Allowance.READS, Allowance.MUTATIONS, Allowance.HEARTBEATS})
+_BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION})
+
+
+_UNKNOWN = "The write may or may not have taken effect: look before you repeat it."
+_UNAVAILABLE = "The database cannot take this request now; nothing was changed."
+_TWO_KEYS = "Send one Authorization header, not several."
+# Nobody reads this answer: the client hung up while its body was arriving.
+_GONE = Response(status=400, body=b"", error="client_disconnected")
+
+
+class Reception:
+    """What every endpoint shares."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part once
+        self,
+        *,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        addresses: Addresses,
+        responder: Responder,
+        mint: Mint,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self.authenticator = authenticator
+        self.limiter = limiter
+        self.addresses = addresses
+        self.responder = responder
+        self.mint = mint
+        self.clock = clock
+        self.observer = observer
+
+    def request_id(self, headers: Mapping[bytes, bytes]) -> RequestId:
+        """Take the caller's id if it is a good one, else make one."""
+        inbound = headers.get(b"x-request-id")
+        if inbound is not None and _INBOUND_ID.fullmatch(inbound):
+            return RequestId(inbound.decode("ascii"))
+        return self.mint.request_id()
+
+
+class Endpoint:
+    """An ASGI application for one operation."""
+
+    def __init__(self, operation: Operation, handler: Handler, reception: Reception) -> None:
+        self._operation = operation
+        self._handler = handler
+        self._reception = reception
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever happens, exactly one answer is sent and noted."""
+        reception = self._reception
+        started = reception.clock.monotonic()
+        headers = dict(scope["headers"])
+        client = scope["client"]
+        request = Request(
+            operation=self._operation,
+            request_id=reception.request_id(headers),
+            headers=headers,
+            path_id=scope["path_params"].get("id", ""),
+            address=reception.addresses.of(client[0] if client else "", headers),
+        )
+        response = await self._answer(request, scope, receive)
+        await send_response(send, response, request.request_id)
+        reception.observer.request(
+            RequestRecord(
+                request_id=request.request_id,
+                operation=self._operation.name,
+                method=scope["method"],
+                account_id=request.principal.account_id if request.principal else "",
+                status=response.status,
+                seconds=reception.clock.monotonic() - started,
+                error=response.error,
+            )
+        )
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
+        try:
+            refused = await self._admit(request, scope)
+            if isinstance(refused, Rejection):
+                return self._reception.responder.refused(refused, request)
+            if self._operation.body is not None:
+                request.body = await read_body(request.headers, receive)
+            response = await self._handler(request)
+        except ClientDisconnect:
+            return _GONE
+        except Malformed as error:
+            return self._malformed(error, request)
+        except Fault as fault:
+            return self._fault(fault, request)
+        except Exception as error:  # noqa: BLE001 - the outermost place: a bug ends one request
+            return self._bug(error, request)
+        if refused is None:
+            return response
+        return replace(response, headers=(*response.headers, *window_headers(refused)))
+
+    async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
+        request.query = read_query(scope["query_string"])
+        reception, operation = self._reception, self._operation
+        if operation.access is Access.KEYED:
+            authorization = request.headers.get(b"authorization", b"")
+            # Two headers of one name leave fewer names than headers; only then look closer.
+            unique = len(request.headers) == len(scope["headers"])
+            found = reception.authenticator.known(authorization) if unique else None
+            if found is None:
+                asked = await _ask(scope, authorization, reception.authenticator)
+                if isinstance(asked, Rejection):
+                    return asked
+                found = asked
+            request.principal = found
+            if operation.allowance in _BY_KEY:
+                return reception.limiter.admit_key(operation.allowance, found)
+        if operation.allowance in _BY_ADDRESS:
+            return reception.limiter.admit_address(operation.allowance, request.address)
+        return None
+
+    def _malformed(self, error: Malformed, request: Request) -> Response:
+        rejection = Rejection(
+            code=ErrorCode.INVALID_REQUEST, message=str(error), status=error.status
+        )
+        return self._reception.responder.refused(rejection, request)
+
+    def _fault(self, fault: Fault, request: Request) -> Response:
+        self._reception.observer.fault("request_failed", request.request_id, fault)
+        return self._reception.responder.refused(rejection_of(fault, request), request)
+
+    def _bug(self, error: Exception, request: Request) -> Response:
+        self._reception.observer.fault("request_crashed", request.request_id, error)
+        fault = Unknown("a bug") if request.operation.method == "POST" else Poison("a bug")
+        return self._reception.responder.refused(rejection_of(fault, request), request)
+
+
+def rejection_of(fault: Fault, request: Request) -> Rejection:
+    """Say what a fault means for the caller: nothing happened, or nobody knows (decisions §1)."""
+    match fault:
+        case Unknown() if request.repeatable:
+            return Rejection(
+                code=ErrorCode.SERVER_ERROR,
+                status=503,
+                wait_seconds=SERVER_ERROR_WAIT_SECONDS,
+                situation=Situation.COMMIT_UNKNOWN,
+                message=_UNKNOWN,
+            )
+        case Unknown():
+            # No 503: generic clients repeat that by themselves, and this may act twice.
+            return Rejection(
+                code=ErrorCode.SERVER_ERROR, situation=Situation.COMMIT_UNKNOWN, message=_UNKNOWN
+            )
+        case Poison():
+            return Rejection(code=ErrorCode.SERVER_ERROR, wait_seconds=SERVER_ERROR_WAIT_SECONDS)
+        case _:
+            return Rejection(
+                code=ErrorCode.SERVER_ERROR,
+                status=503,
+                wait_seconds=SERVER_ERROR_WAIT_SECONDS,
+                message=_UNAVAILABLE,
+            )
+
+
+async def send_response(send: Send, response: Response, request_id: str) -> None:
+    """Write a response with its length and request id."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [
+                *response.headers,
+                (b"content-length", str(len(response.body)).encode()),
+                (b"x-request-id", request_id.encode()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _ask(
+    scope: Scope, authorization: bytes, authenticator: Authenticator
+) -> Principal | Rejection:
+    if _repeated(scope, b"authorization"):
+        return Rejection(code=ErrorCode.INVALID_API_KEY, message=_TWO_KEYS)
+    return await authenticator.principal(authorization)
+
+
+def _repeated(scope: Scope, name: bytes) -> bool:
+    return sum(1 for header, _ in scope["headers"] if header == name) > 1

@@ -1,0 +1,44 @@
+"""A request and a response as values, so that handlers know no server and no framework."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from orchestrion.core.account import Principal
+from orchestrion.core.ids import AccountId, RequestId
+from orchestrion.core.operations import Operation
+
+Header = tuple[bytes, bytes]
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """What a handler is given. Header names are lower-case; `path_id` is empty where none.
+
+    Filled in step by step on its way in: who asks, then the body, then whether
+    a repeat could have a second effect.
+    """
+
+    operation: Operation
+    request_id: RequestId
+    headers: Mapping[bytes, bytes]
+    path_id: str = ""
+    query: Mapping[str, str] = {}
+    body: bytes = b""
+    address: str = ""
+    principal: Principal | None = None
+    repeatable: bool = False
+
+    @property
+    def account_id(self) -> AccountId:
+        """The account of a keyed request."""
+        assert self.principal is not None, "only keyed operations ask"  # noqa: S101 - a bug
+        return self.principal.account_id
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What a handler gives back; `error` is the error code for logs and metrics."""
+
+    status: int
+    body: bytes
+    headers: Sequence[Header] = ()
+    error: str = ""

@@ -1,0 +1,77 @@
+"""The sockets a server listens on, and one clear word where it cannot."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Iterable
+
+# As the system's look-up gives it, which differs between address families.
+Address = tuple[str | int | bytes, ...]
+
+
+class CannotListen(Exception):
+    """The address is taken, forbidden, not ours or not one; the text says which."""
+
+
+async def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Listen on every address the host name stands for, all on one port; 0 means any free one."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        places = {(family, (name, port, *rest)) for family, _, _, _, (name, _, *rest) in found}
+        return _listen_all(places, backlog)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: {_reason(error)}") from error
+
+
+def _listen_all(places: Iterable[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+    """Leave out what this machine lacks, such as IPv6, as long as something remains."""
+    sockets: list[socket.socket] = []
+    lacking: OSError | None = None
+    try:
+        for family, (name, port, *rest) in sorted(places):
+            chosen = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sockets.append(_listen_on(family, (name, chosen, *rest), backlog))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                lacking = error
+        if lacking is not None and not sockets:
+            raise lacking
+    except OSError:
+        for opened in sockets:
+            opened.close()
+        raise
+    return sockets
+
+
+def _listen_on(family: int, address: Address, backlog: int) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(0)
+        if os.name == "posix":
+            # Elsewhere the option would let two servers share the port.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(address)
+        opened.listen(backlog)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case OSError(errno=errno.EADDRINUSE):
+            return "another program listens there; stop it or choose another port"
+        case OSError(errno=errno.EACCES):
+            return "not permitted; ports below 1024 are usually reserved, choose a higher one"
+        case OSError(errno=errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT):
+            return "this machine has no such address"
+        case _:
+            return "not the name of an address of this machine and a port from 0 to 65535"

@@ -1,0 +1,144 @@
+"""capabilities: the life cycle, every bound, every code, as data."""
+
+from orchestrion.api.manifests.action_meanings import MEANINGS
+from orchestrion.api.manifests.rates import rate_limits
+from orchestrion.api.manifests.site import NAME, Json, Site
+from orchestrion.api.schema import API_VERSION
+from orchestrion.core import limits
+from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
+from orchestrion.core.lifecycle import CREATED, TABLE
+from orchestrion.core.operations import BY_NAME
+from orchestrion.core.plans import FREE
+from orchestrion.core.task import TERMINAL, Status
+
+ATTEMPTS_LEFT = "attempts are left"
+NO_ATTEMPT_LEFT = "no attempt is left"
+
+
+def capabilities(site: Site) -> Json:
+    """Write the document."""
+    return {
+        "service": NAME,
+        "version": site.version,
+        "api_version": API_VERSION,
+        "authentication": site.authentication(),
+        "task_lifecycle": {
+            "states": list(Status),
+            "initial_state": CREATED,
+            "terminal_states": [status for status in Status if status in TERMINAL],
+            "transitions": transitions(),
+        },
+        "limits": _limits(),
+        "idempotency": _idempotency(),
+        "plans": _plans(site),
+        "rate_limits": rate_limits(site.catalogue),
+        "errors": [_error(code, site) for code in ErrorCode],
+        "actions": [_action(code) for code in ActionCode],
+        "artifact_base_url": site.artifact_base_url,
+    }
+
+
+def transitions() -> list[Json]:
+    """Write the transition table: one entry for each way from one state to another."""
+    found: list[Json] = []
+    for (status, verb), row in TABLE.items():
+        step: Json = {"from": status, "to": row.target, "trigger": verb, "when": row.guard}
+        if row.exhausted is None:
+            found.append(step)
+        else:
+            found.append({**step, "when": f"{row.guard}, {ATTEMPTS_LEFT}"})
+            dead = {"to": row.exhausted, "when": f"{row.guard}, {NO_ATTEMPT_LEFT}"}
+            found.append({**step, **dead})
+    return found
+
+
+def _limits() -> Json:
+    return {
+        "request": {
+            "body_bytes_max": limits.BODY_BYTES_MAX,
+            "body_nesting_max": limits.BODY_NESTING_MAX,
+            "query_bytes_max": limits.QUERY_BYTES_MAX,
+        },
+        "payload_and_result": {
+            "bytes_max": limits.DOCUMENT_BYTES_MAX,
+            "depth_max": limits.DOCUMENT_DEPTH_MAX,
+            "integer_digits_max": limits.INTEGER_DIGITS_MAX,
+        },
+        "lengths_max": {
+            "type": limits.TYPE_LENGTH_MAX,
+            "worker_id": limits.WORKER_ID_LENGTH_MAX,
+            "output_id": limits.OUTPUT_ID_LENGTH_MAX,
+            "reason": limits.REASON_LENGTH_MAX,
+            "email": limits.EMAIL_LENGTH_MAX,
+            "cursor": limits.CURSOR_LENGTH_MAX,
+            "lease_token": limits.LEASE_TOKEN_LENGTH_MAX,
+            "idempotency_key": limits.IDEMPOTENCY_KEY_LENGTH_MAX,
+        },
+        "priority": _range(limits.PRIORITY_MIN, limits.PRIORITY_MAX, limits.PRIORITY_DEFAULT),
+        "max_attempts": _range(limits.ATTEMPTS_MIN, limits.ATTEMPTS_MAX, limits.ATTEMPTS_DEFAULT),
+        "lease_duration_seconds": _range(
+            limits.LEASE_SECONDS_MIN, limits.LEASE_SECONDS_MAX, limits.LEASE_SECONDS_DEFAULT
+        ),
+        "page_size": _range(limits.PAGE_SIZE_MIN, limits.PAGE_SIZE_MAX, limits.PAGE_SIZE_DEFAULT),
+        "retry_after_seconds": {
+            "min": limits.RETRY_AFTER_SECONDS_MIN,
+            "max": limits.RETRY_AFTER_SECONDS_MAX,
+        },
+        "schedule": {
+            "ahead_seconds_max": limits.SCHEDULE_AHEAD_SECONDS_MAX,
+            "behind_seconds_max": limits.SCHEDULE_BEHIND_SECONDS_MAX,
+        },
+        "waits": {
+            "heartbeats_per_lease": limits.HEARTBEATS_PER_LEASE,
+            "empty_claim_seconds": limits.EMPTY_CLAIM_WAIT_SECONDS,
+            "server_error_seconds": limits.SERVER_ERROR_WAIT_SECONDS,
+            "max_workers_seconds_max": limits.MAX_WORKERS_WAIT_SECONDS_MAX,
+        },
+    }
+
+
+def _range(low: int, high: int, default: int) -> Json:
+    return {"min": low, "max": high, "default": default}
+
+
+def _idempotency() -> Json:
+    return {
+        "operations": ["create_task"],
+        "header": "Idempotency-Key",
+        "body_field": "idempotencyKey",
+        "life_seconds": limits.IDEMPOTENCY_LIFE_SECONDS,
+        "in_flight_wait_seconds": limits.IN_FLIGHT_WAIT_SECONDS,
+        "replay": {"status": BY_NAME["create_task"].status, "header": "Idempotent-Replayed"},
+    }
+
+
+def _plans(site: Site) -> Json:
+    plans = site.catalogue.plans
+    return {
+        "url": site.link(BY_NAME["list_plans"].path),
+        "cycle_seconds": limits.CYCLE_SECONDS,
+        "purchasable": site.sells_plans and len(plans) > 1,
+        "default": FREE,
+        "max_workers": {name: plan.max_workers for name, plan in plans.items()},
+        "tasks_per_cycle": {name: plan.tasks_per_cycle for name, plan in plans.items()},
+        "retention_days": {name: plan.retention_days for name, plan in plans.items()},
+    }
+
+
+def _error(code: ErrorCode, site: Site) -> Json:
+    row = CATALOGUE[code]
+    buying = row.action in (ActionCode.UPGRADE_PLAN, ActionCode.RENEW_PLAN)
+    action = ActionCode.CHECK_BILLING_STATUS if buying and not site.sells_plans else row.action
+    return {
+        "code": code,
+        "status": row.statuses[0],
+        "statuses": list(row.statuses),
+        "retryable": row.retryable,
+        "meaning": row.meaning,
+        "recommended_action": action,
+    }
+
+
+def _action(code: ActionCode) -> Json:
+    row = MEANINGS[code]
+    return {"code": code, "meaning": row.meaning, "operations": list(row.operations)}

@@ -1,0 +1,52 @@
+"""Reads a request body: its type, its encoding, and its size while it arrives."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from orchestrion.core.limits import BODY_BYTES_MAX
+from orchestrion.core.strict_json import Malformed
+
+_JSON_TYPE = re.compile(rb'application/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+_TOO_LARGE: Final = f"The body is larger than {BODY_BYTES_MAX} bytes."
+_WRONG_TYPE: Final = "Send the body as 'Content-Type: application/json' in UTF-8."
+_ENCODED: Final = "Send the body as it is: Content-Encoding is not supported."
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    """Read the whole body. Raises Malformed with status 413 or 415, and ClientDisconnect."""
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        raise Malformed(_TOO_LARGE, 413)
+    body = await _read(receive)
+    # Without a body its type means nothing.
+    if not body:
+        return body
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise Malformed(_ENCODED, 415)
+    content_type = headers.get(b"content-type", b"")
+    if content_type != b"application/json" and not _JSON_TYPE.fullmatch(content_type):
+        raise Malformed(_WRONG_TYPE, 415)
+    return body
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            raise Malformed(_TOO_LARGE, 413)
+        return body
+    parts = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts += message.get("body", b"")
+        if len(parts) > BODY_BYTES_MAX:
+            raise Malformed(_TOO_LARGE, 413)
+        if not message.get("more_body", False):
+            return bytes(parts)
+        message = await receive()

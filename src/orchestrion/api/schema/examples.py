@@ -1,0 +1,178 @@
+"""Examples of successes, written by the code that answers."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from orchestrion.api.http import Response
+from orchestrion.api.respond import Responder, encode, number, with_contract
+from orchestrion.api.schema import scenes
+from orchestrion.api.schema.document_examples import DOCUMENT_EXAMPLES
+from orchestrion.api.schema.refusal_examples import refusal_examples
+from orchestrion.api.schema.shapes import Schema
+from orchestrion.core import contract, limits
+from orchestrion.core.bodies import (
+    BillingStatusAnswer,
+    KeyAnswer,
+    ListAnswer,
+    PageInfo,
+    PlanAnswer,
+    PlansAnswer,
+)
+from orchestrion.core.contract import Guide
+from orchestrion.core.instants import Instant, format_instant
+from orchestrion.core.listing import PageQuery, cursor_after
+from orchestrion.core.outcomes import Held, NoTask
+from orchestrion.core.plans import HOSTED
+from orchestrion.core.task import Task
+
+_GUIDE = Guide()
+_RESPONDER = Responder(_GUIDE)
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a success means, and the examples that show it."""
+
+    summary: str
+    names: tuple[str, ...]
+
+
+ANSWER_EXAMPLES: Mapping[str, Shown] = MappingProxyType(
+    {
+        "create_task": Shown(
+            "Stored as pending, or stored before under the same idempotency key.",
+            ("task_pending",),
+        ),
+        "list_tasks": Shown("A page of tasks.", ("page_with_more", "page_empty")),
+        "check_task_status": Shown(
+            "The task as it is now.",
+            ("task_claimed", "task_overdue", "task_completed", "task_with_artifact"),
+        ),
+        "claim_next_task": Shown(
+            "A task with its lease; or, with `task: null`, nothing to do for now.",
+            ("claim_found", "claim_empty"),
+        ),
+        "claim_task": Shown("The task is yours until its lease ends.", ("claim_found",)),
+        "heartbeat": Shown("The lease runs anew.", ("task_renewed",)),
+        "complete_task": Shown("The task is completed.", ("task_completed", "task_with_artifact")),
+        "fail_task": Shown(
+            "The attempt is over: the task is pending again, or in dead_letter.",
+            ("task_delayed", "task_dead"),
+        ),
+        "cancel_task": Shown("The task is cancelled for good.", ("task_cancelled",)),
+        "requeue_task": Shown("The task is pending with all its attempts.", ("task_requeued",)),
+        "list_plans": Shown("Every plan of this server.", ("plans",)),
+        "check_billing_status": Shown("Plan and usage of the account.", ("billing_status",)),
+        "start_checkout": Shown("A human can pay now, at checkoutUrl.", ("checkout",)),
+        "verify_payment": Shown("Paid, and the plan is in force.", ("verified",)),
+        "register_key": Shown("The only answer that shows the key.", ("key",)),
+        "check_health": Shown("The process serves.", ("health",)),
+        "get_agent_manifest": Shown("Where everything is.", ("agent_manifest",)),
+        "get_capabilities": Shown("States, limits and codes.", ("capabilities",)),
+        "get_tool_manifest": Shown("The tools.", ("tool_manifest",)),
+        "get_schema": Shown("This document.", ("schema",)),
+    }
+)
+
+
+def examples() -> Schema:
+    """Give every example under its name."""
+    found: dict[str, object] = {
+        **_task_examples(),
+        **_claim_examples(),
+        **_page_examples(),
+        **_billing_examples(),
+        **DOCUMENT_EXAMPLES,
+        **refusal_examples(_RESPONDER),
+    }
+    return {
+        name: {"summary": name.replace("_", " "), "value": value} for name, value in found.items()
+    }
+
+
+def _task_examples() -> dict[str, object]:
+    later, too_late = scenes.LATER, scenes.TOO_LATE
+    return {
+        "task_pending": _task(scenes.PENDING, scenes.NOW),
+        "task_claimed": _task(scenes.CLAIMED, later),
+        "task_overdue": _task(scenes.CLAIMED, too_late),
+        "task_renewed": _answered(_RESPONDER.changed(Held(task=scenes.RENEWED, now=later), 200)),
+        "task_completed": _task(scenes.COMPLETED, later),
+        "task_with_artifact": _task(scenes.STORED, later),
+        "task_delayed": _task(scenes.DELAYED, later),
+        "task_dead": _task(scenes.DEAD, later),
+        "task_requeued": _task(scenes.REQUEUED, later),
+        "task_cancelled": _task(scenes.CANCELLED, later),
+    }
+
+
+def _claim_examples() -> dict[str, object]:
+    found = Held(task=scenes.CLAIMED, now=scenes.NOW)
+    return {
+        "claim_found": _answered(_RESPONDER.claimed(found)),
+        "claim_empty": _answered(_RESPONDER.claimed(NoTask(now=scenes.NOW))),
+    }
+
+
+def _page_examples() -> dict[str, object]:
+    query = PageQuery(account_id=scenes.ACCOUNT.id, limit=limits.PAGE_SIZE_MIN)
+    cursor = cursor_after(query, scenes.DEAD)
+    more = ListAnswer(
+        items=[with_contract(scenes.DEAD, _GUIDE.viewing(scenes.DEAD, scenes.LATER))],
+        page_info=PageInfo(next_cursor=cursor, has_more=True),
+        agent_contract=contract.listed(f"/v1/tasks?limit=1&cursor={cursor}"),
+    )
+    empty = ListAnswer(
+        items=[],
+        page_info=PageInfo(next_cursor=None, has_more=False),
+        agent_contract=contract.listed(None),
+    )
+    return {"page_with_more": _plain(more), "page_empty": _plain(empty)}
+
+
+def _billing_examples() -> dict[str, object]:
+    plans = [_plan(plan_id) for plan_id in HOSTED.plans]
+    status = BillingStatusAnswer(
+        plan=plans[0],
+        plan_expires_at=None,
+        tasks_created_this_cycle=17,
+        cycle_started_at=format_instant(scenes.NOW),
+        request_id="req_01M814QPEKE0ZBGJ09TQM83XSS",
+        agent_contract=contract.billing_status(guide=_GUIDE, quota_left=183, lapsed=""),
+    )
+    key = KeyAnswer(
+        api_key=scenes.API_KEY, account_id=scenes.ACCOUNT.id, agent_contract=contract.REGISTERED
+    )
+    return {
+        "plans": _plain(PlansAnswer(plans=plans, agent_contract=contract.PLANS)),
+        "billing_status": _plain(status),
+        "key": _plain(key),
+    }
+
+
+def _plan(plan_id: str) -> PlanAnswer:
+    plan = HOSTED.plans[plan_id]
+    return PlanAnswer(
+        id=plan_id,
+        name=plan.name,
+        price_usd=number(plan.price_usd),
+        max_workers=plan.max_workers,
+        max_tasks_per_month=plan.tasks_per_cycle,
+        max_claims_per_hour=plan.claims_per_hour,
+        max_creates_per_hour=plan.creates_per_hour,
+        retention_days=plan.retention_days,
+        purchasable=False,
+    )
+
+
+def _task(task: Task, now: Instant) -> object:
+    return _plain(with_contract(task, _GUIDE.viewing(task, now)))
+
+
+def _plain(answer: msgspec.Struct) -> object:
+    return msgspec.json.decode(encode(answer))
+
+
+def _answered(response: Response) -> object:
+    return msgspec.json.decode(response.body)

@@ -1,0 +1,137 @@
+"""Which refusals an operation may answer, and why each comes with its status."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from orchestrion.core.errors import CATALOGUE, ErrorCode
+from orchestrion.core.limits import BODY_BYTES_MAX
+from orchestrion.core.operations import Access, Allowance, Operation
+
+_E = ErrorCode
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason for one status; `example` names an entry of the examples."""
+
+    status: int
+    code: ErrorCode
+    cause: str
+    example: str
+
+
+def _case(code: ErrorCode, *, status: int = 0, cause: str = "", example: str = "") -> Case:
+    return Case(
+        status=status or CATALOGUE[code].statuses[0],
+        code=code,
+        cause=cause or CATALOGUE[code].meaning,
+        example=example or code,
+    )
+
+
+_INVALID = _case(_E.INVALID_REQUEST, cause="A header, the query or the body is wrong.")
+_FAULT = _case(_E.SERVER_ERROR, cause="A fault of the server.")
+_UNKNOWN = _case(
+    _E.SERVER_ERROR,
+    cause="The write may or may not have happened: look before you repeat it.",
+    example="commit_unknown",
+)
+_BUSY = _case(
+    _E.SERVER_ERROR,
+    status=503,
+    cause="The database does not answer, or the server sheds load. Wait and repeat.",
+    example="server_busy",
+)
+_METHOD = _case(
+    _E.INVALID_REQUEST,
+    status=405,
+    cause="The path does not know this method; Allow lists those it does.",
+    example="wrong_method",
+)
+_LARGE = _case(
+    _E.INVALID_REQUEST,
+    status=413,
+    cause=f"The body has more than {BODY_BYTES_MAX // 1024} KiB.",
+    example="too_large",
+)
+_MEDIA = _case(
+    _E.INVALID_REQUEST,
+    status=415,
+    cause="The body is not application/json in UTF-8, or carries a Content-Encoding.",
+    example="wrong_media",
+)
+_EXPIRED_CHECKOUT = _case(
+    _E.PAYMENT_FAILED,
+    status=410,
+    cause="The checkout ran out, or a newer one took its place. Start another.",
+    example="checkout_expired",
+)
+
+# The same wherever they occur, so the document has each once.
+SHARED: Mapping[tuple[Case, ...], str] = MappingProxyType(
+    {
+        (_METHOD,): "WrongMethod",
+        (_LARGE,): "TooLarge",
+        (_MEDIA,): "WrongMedia",
+        (_FAULT,): "ServerError",
+        (_FAULT, _UNKNOWN): "WriteError",
+        (_BUSY,): "ServerBusy",
+    }
+)
+
+# What the operation's own row cannot tell.
+_MORE: Mapping[str, tuple[Case, ...]] = MappingProxyType(
+    {
+        "claim_next_task": (
+            _case(
+                _E.IDEMPOTENCY_CONFLICT,
+                cause="Reserved for claims that carry an idempotency key; not answered now.",
+            ),
+        ),
+        "register_key": (
+            _case(
+                _E.INVALID_REQUEST,
+                status=404,
+                cause="Registration is closed on this server: ask its operator for a key.",
+                example="unknown_route",
+            ),
+        ),
+        "start_checkout": (
+            _case(
+                _E.INVALID_REQUEST,
+                cause="The plan is not for sale here, or the body is wrong.",
+                example="unknown_plan",
+            ),
+            _case(
+                _E.SERVER_ERROR,
+                status=503,
+                cause="Payments are not configured on this server (then without Retry-After).",
+                example="payments_off",
+            ),
+        ),
+        "verify_payment": (
+            _case(
+                _E.INVALID_REQUEST,
+                status=404,
+                cause="The account has no purchase of this id.",
+                example="unknown_purchase",
+            ),
+            _EXPIRED_CHECKOUT,
+        ),
+    }
+)
+
+
+def cases(row: Operation) -> list[Case]:
+    """List every refusal of the operation, by status."""
+    found = [_INVALID, _METHOD, _FAULT, _BUSY]
+    if row.access is Access.KEYED:
+        found += [_case(_E.MISSING_API_KEY), _case(_E.INVALID_API_KEY)]
+    if row.allowance is not Allowance.NONE:
+        found.append(_case(_E.RATE_LIMITED))
+    if row.body is not None:
+        found += [_UNKNOWN, _LARGE, _MEDIA]
+    found += [_case(code) for code in row.refusals]
+    found += _MORE.get(row.name, ())
+    return sorted(found, key=lambda case: case.status)

@@ -1,0 +1,155 @@
+"""Runs Uvicorn until it is asked to stop, and stops it without losing an accepted request."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+import sys
+from collections.abc import Callable, Iterator
+
+import msgspec
+import uvicorn
+from starlette.types import ASGIApp
+
+from orchestrion.api.gate import Gate, ProtocolHooks
+from orchestrion.api.listener import listen
+from orchestrion.api.phases import ProtocolLimits
+from orchestrion.api.protocol import ServiceProtocol
+
+if sys.platform != "win32":
+    import resource
+
+TICK_SECONDS = 1
+# How long requests cancelled at the end of a stop may take to say so.
+CANCEL_SECONDS = 1
+# Open files besides connections: database, logs, metrics.
+FILES_BESIDES = 256
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how to serve."""
+
+    host: str
+    port: int  # 0 lets the system choose
+    hooks: ProtocolHooks
+    limits: ProtocolLimits = ProtocolLimits()
+    backlog: int = 2_048
+    drain_delay_seconds: float = 0
+    shutdown_seconds: float = 20
+
+
+class ServerLifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """When to stop, and whom to tell that it started (host, port) and that it is stopping."""
+
+    stop: asyncio.Event
+    on_started: Callable[[str, int], None]
+    on_stopping: Callable[[], None]
+
+
+async def serve_http(app: ASGIApp, options: ServerOptions, lifecycle: ServerLifecycle) -> None:
+    """Serve until `lifecycle.stop` is set and every accepted request is answered.
+
+    Order of a stop: `on_stopping`; `drain_delay_seconds` of further service; the listener closes;
+    up to `shutdown_seconds` for requests to finish; what is left is cancelled.
+    """
+    sockets = await listen(options.host, options.port, options.backlog)
+    _allow_open_files(options.limits.connections_max + options.limits.turned_away_max)
+    server = _Server(app, options, lifecycle)
+    try:
+        await server.serve(sockets)
+    finally:
+        # Nothing is left after a stop in order; after a fault this frees the port.
+        server.cut(sockets)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, with the signals left to others and a stop that resets no request."""
+
+    def __init__(self, app: ASGIApp, options: ServerOptions, lifecycle: ServerLifecycle) -> None:
+        self._gate = Gate(options.limits, options.hooks)
+        super().__init__(_configuration(app, options, self._gate))
+        self.servers = []
+        self._options = options
+        self._lifecycle = lifecycle
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        self._lifecycle.on_started(host, port)
+
+    async def main_loop(self) -> None:
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._lifecycle.stop.wait()
+            self._lifecycle.on_stopping()
+            self._gate.stop()
+            await asyncio.sleep(self._options.drain_delay_seconds)
+        finally:
+            ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            # The first tick of Uvicorn's count is the one that renews the Date header.
+            await self.on_tick(0)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._close_listeners(sockets or [])
+        self._gate.stop()
+        try:
+            async with asyncio.timeout(self._options.shutdown_seconds):
+                await self._gate.emptied()
+                await self._tasks_done()
+        except TimeoutError:
+            for task in self.server_state.tasks:
+                task.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    await self._tasks_done()
+
+    def cut(self, sockets: list[socket.socket]) -> None:
+        """Let go of everything at once."""
+        self._close_listeners(sockets)
+        self._gate.abort()
+
+    def _close_listeners(self, sockets: list[socket.socket]) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+
+    async def _tasks_done(self) -> None:
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks)
+
+
+def _configuration(app: ASGIApp, options: ServerOptions, gate: Gate) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        # Uvicorn only ever calls it; a class of its own for each server would be no better.
+        http=functools.partial(ServiceProtocol, gate),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Which forwarded addresses to believe is the application's decision.
+        proxy_headers=False,
+        backlog=options.backlog,
+    )
+
+
+def _allow_open_files(connections: int) -> None:
+    """Raise this process's limit on open files to what the connections need, if it may."""
+    if sys.platform == "win32":
+        return
+    wanted = connections + FILES_BESIDES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

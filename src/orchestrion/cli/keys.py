@@ -1,0 +1,125 @@
+"""`orchestrion keys`: API keys made, listed and revoked by the operator."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.refusals import Refusal, refusals
+from orchestrion.core.ids import KEY_PREFIX
+from orchestrion.core.instants import format_instant
+from orchestrion.settings import load_database_path
+from orchestrion.store.sqlite import operator
+
+AMBIGUOUS_SHOWN_MAX = 5
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One key as it is printed: never the key itself, which nobody keeps."""
+
+    key_id: str
+    account_id: str
+    created_at: str
+    revoked_at: str | None
+
+
+@click.group
+def keys() -> None:
+    """Make, list and revoke API keys, also while a server runs."""
+
+
+@keys.command
+@click.option("--account", metavar="ID", help="Account the key is for; else a new one is made.")
+@click.option("--email", metavar="ADDRESS", help="Contact kept with a new account.")
+@click.option("--json", "shape", flag_value="json", help="Print key, key id and account as JSON.")
+@settings_flags(["database"])
+def create(account: str | None, email: str | None, shape: str | None, **values: str | None) -> None:
+    """Make a key and print it, once."""
+    with refusals():
+        created = operator.create_key(load_database_path(sources(values)), account, email)
+    if shape == "json":
+        parts = {"key": created.key, "key_id": created.key_id, "account_id": created.account_id}
+        click.echo(msgspec.json.encode(parts))
+        return
+    click.echo(created.key)
+    click.echo(
+        f"Key {created.key_id} of account {created.account_id}. It is shown only now; "
+        f"`orchestrion keys revoke {created.key_id}` ends it.",
+        err=True,
+    )
+
+
+@keys.command("list")
+@click.option("--json", "shape", flag_value="json", help="Print one JSON array.")
+@settings_flags(["database"])
+def list_(shape: str | None, **values: str | None) -> None:
+    """List keys, revoked ones included.
+
+    A table on a terminal; elsewhere lines of key, account, created and revoked, tabs between.
+    """
+    with refusals():
+        rows = _rows(load_database_path(sources(values)))
+    if shape == "json":
+        click.echo(msgspec.json.encode(rows))
+    elif sys.stdout.isatty():
+        Console().print(_table(rows))
+    else:
+        for row in rows:
+            click.echo(
+                "\t".join([row.key_id, row.account_id, row.created_at, row.revoked_at or ""])
+            )
+    if not rows:
+        click.echo("No keys yet; `orchestrion keys create` makes one.", err=True)
+
+
+@keys.command
+@click.argument("key_id_or_prefix")
+@settings_flags(["database"])
+def revoke(key_id_or_prefix: str, **values: str | None) -> None:
+    """End a key, named by its id or the beginning of it.
+
+    A running server refuses it within 5 seconds.
+    """
+    with refusals():
+        path = load_database_path(sources(values))
+        key_id = _only_match(key_id_or_prefix, [row.key_id for row in _rows(path)])
+        revoked = operator.revoke_key(path, key_id)
+    click.echo(key_id)
+    click.echo("Revoked." if revoked else "It was revoked before.", err=True)
+
+
+def _rows(path: Path) -> list[_Row]:
+    return [
+        _Row(
+            key_id=key.key_id,
+            account_id=key.account_id,
+            created_at=format_instant(key.created_at),
+            revoked_at=None if key.revoked_at is None else format_instant(key.revoked_at),
+        )
+        for key in operator.list_keys(path)
+    ]
+
+
+def _table(rows: list[_Row]) -> Table:
+    table = Table("Key", "Account", "Created", "Revoked", box=None)
+    for row in rows:
+        table.add_row(row.key_id, row.account_id, row.created_at, row.revoked_at or "")
+    return table
+
+
+def _only_match(start: str, key_ids: list[str]) -> str:
+    if start.startswith(KEY_PREFIX):
+        raise Refusal("a key is revoked by its id, which `orchestrion keys list` shows")
+    matches = [key_id for key_id in key_ids if key_id.startswith(start)] if start else []
+    if start in matches:
+        return start
+    if not matches:
+        raise Refusal(f"no key's id begins with {start!r}; see `orchestrion keys list`")
+    if len(matches) > 1:
+        some = ", ".join(matches[:AMBIGUOUS_SHOWN_MAX])
+        raise Refusal(f"{len(matches)} keys begin with {start!r}, such as {some}")
+    return matches[0]

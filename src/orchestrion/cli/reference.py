@@ -1,0 +1,87 @@
+"""Pages about the life cycle and the errors, written from their tables."""
+
+from orchestrion.api.manifests.capabilities import transitions
+from orchestrion.api.schema.refusals import cases
+from orchestrion.core.errors import CATALOGUE, ErrorCode
+from orchestrion.core.lifecycle import CREATED
+from orchestrion.core.operations import OPERATIONS
+from orchestrion.core.task import TERMINAL, Status
+
+_GENERATED = "<!-- Generated from the code: change the table there, then run `make contract`. -->"
+
+
+def lifecycle_page() -> str:
+    """Write the states of a task and every way between them."""
+    steps = [{key: str(value) for key, value in step.items()} for step in transitions()]
+    arrows = [
+        f"    {step['from']} --> {step['to']}: {_label(step['trigger'], step['when'])}"
+        for step in steps
+    ]
+    final = [f"    {status} --> [*]" for status in Status if status in TERMINAL and _ends(status)]
+    rows = [
+        f"| {step['from']} | {step['trigger']} | {step['when']} | {step['to']} |" for step in steps
+    ]
+    return _page(
+        "# The life of a task",
+        "A task begins when it is created. It changes state only as shown here; any other verb is "
+        "refused with 409\n`invalid_transition` and changes nothing. `expire` is no request: it "
+        "happens when a lease runs out.",
+        _fenced("mermaid", ["stateDiagram-v2", f"    [*] --> {CREATED}: create", *arrows, *final]),
+        _table("| from | verb | when | to |", rows),
+        "A claim counts as an attempt. After the last one a failure or an expiry ends in "
+        "`dead_letter`; requeue gives the task\nall its attempts again.",
+    )
+
+
+def errors_page() -> str:
+    """Write every error code with its cause, and where each status comes from."""
+    catalogue = [_error_row(code) for code in ErrorCode]
+    return _page(
+        "# Errors",
+        "Every answer of 400 and above carries `error`, `message`, `request_id` and "
+        "`agent_contract`. The codes are a closed set.",
+        _table("| error | status | cause | retry | next action |", catalogue),
+        "`retry`: whether the very same request may succeed after the wait. The guidance in the "
+        "answer is more exact than this\ntable: where plans cannot be bought it recommends "
+        "`check_billing_status`, and after a write whose fate is unknown\n`check_task_status`.",
+        "## By status",
+        "A code with several statuses, or a status with a cause of its own:",
+        _table("| status | error | cause |", _by_status()),
+    )
+
+
+def _error_row(code: ErrorCode) -> str:
+    row = CATALOGUE[code]
+    statuses = ", ".join(str(status) for status in row.statuses)
+    retry = "yes" if row.retryable else "no"
+    return f"| `{code}` | {statuses} | {row.meaning} | {retry} | `{row.action}` |"
+
+
+def _by_status() -> list[str]:
+    special = {
+        (case.status, case.code.value, case.cause)
+        for row in OPERATIONS
+        for case in cases(row)
+        if case.cause != CATALOGUE[case.code].meaning
+    }
+    return [f"| {status} | `{code}` | {cause} |" for status, code, cause in sorted(special)]
+
+
+def _label(trigger: str, when: str) -> str:
+    return trigger if when == "always" else f"{trigger} ({when})"
+
+
+def _ends(status: Status) -> bool:
+    return all(step["from"] != status for step in transitions())
+
+
+def _table(head: str, rows: list[str]) -> str:
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows])
+
+
+def _fenced(language: str, lines: list[str]) -> str:
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([title, _GENERATED, *parts]) + "\n"

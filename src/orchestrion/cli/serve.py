@@ -1,0 +1,22 @@
+"""`orchestrion serve`: reads the settings and runs the server."""
+
+import click
+import uvloop
+
+from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.refusals import refusals
+from orchestrion.main import serve as serve_forever
+from orchestrion.settings import SETTINGS, load_settings
+
+
+@click.command
+@settings_flags(setting.name for setting in SETTINGS)
+def serve(**values: str | None) -> None:
+    """Serve the API until told to stop.
+
+    Every flag may also be given as the variable in brackets or as a key of the TOML file; a flag
+    wins over a variable, a variable over the file.
+    """
+    with refusals():
+        settings = load_settings(sources(values))
+        uvloop.run(serve_forever(settings))

@@ -1,0 +1,229 @@
+"""Request bodies and answers as they stand on the wire, where they are not core values."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from orchestrion.core import limits
+from orchestrion.core.contract import AgentContract
+
+# `\Z`, because `$` would let a trailing newline through.
+TypeName = Annotated[
+    str, Meta(min_length=1, max_length=limits.TYPE_LENGTH_MAX, pattern=r"^[a-zA-Z0-9_-]+\Z")
+]
+WorkerId = Annotated[str, Meta(min_length=1, max_length=limits.WORKER_ID_LENGTH_MAX)]
+LeaseTokenText = Annotated[str, Meta(min_length=1, max_length=limits.LEASE_TOKEN_LENGTH_MAX)]
+KeyText = Annotated[
+    str,
+    Meta(min_length=1, max_length=limits.IDEMPOTENCY_KEY_LENGTH_MAX, pattern=r"^[\x20-\x7e]+\Z"),
+]
+
+
+class NoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A verb that takes nothing; whatever is sent must still be a JSON object."""
+
+
+class RegisterBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/keys/register."""
+
+    email: (
+        Annotated[
+            str,
+            Meta(
+                min_length=3,
+                max_length=limits.EMAIL_LENGTH_MAX,
+                pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+\Z",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class CreateBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """POST /v1/tasks. `payload` is checked on its text, for decoders lose digits."""
+
+    type: TypeName
+    payload: msgspec.Raw
+    priority: Annotated[int, Meta(ge=limits.PRIORITY_MIN, le=limits.PRIORITY_MAX)] = (
+        limits.PRIORITY_DEFAULT
+    )
+    max_attempts: Annotated[int, Meta(ge=limits.ATTEMPTS_MIN, le=limits.ATTEMPTS_MAX)] = (
+        limits.ATTEMPTS_DEFAULT
+    )
+    lease_duration_seconds: Annotated[
+        int, Meta(ge=limits.LEASE_SECONDS_MIN, le=limits.LEASE_SECONDS_MAX)
+    ] = limits.LEASE_SECONDS_DEFAULT
+    scheduled_at: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    idempotency_key: KeyText | UnsetType = UNSET
+
+
+class ClaimNextBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/claim."""
+
+    type: TypeName
+    worker_id: WorkerId | UnsetType = UNSET
+
+
+class ClaimTaskBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/claim."""
+
+    worker_id: WorkerId | UnsetType = UNSET
+
+
+class CompleteBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/complete."""
+
+    result: msgspec.Raw | UnsetType = UNSET
+    output_id: (
+        Annotated[str, Meta(min_length=1, max_length=limits.OUTPUT_ID_LENGTH_MAX)] | UnsetType
+    ) = UNSET
+    lease_token: LeaseTokenText | UnsetType = UNSET
+
+
+class FailBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/fail."""
+
+    reason: Annotated[str, Meta(max_length=limits.REASON_LENGTH_MAX)] | UnsetType = UNSET
+    retry_after_seconds: (
+        Annotated[int, Meta(ge=limits.RETRY_AFTER_SECONDS_MIN, le=limits.RETRY_AFTER_SECONDS_MAX)]
+        | UnsetType
+    ) = UNSET
+    lease_token: LeaseTokenText | UnsetType = UNSET
+
+
+class HeartbeatBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/heartbeat."""
+
+    lease_token: LeaseTokenText | UnsetType = UNSET
+
+
+class CheckoutBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """POST /v1/billing/checkout."""
+
+    plan_id: Annotated[str, Meta(max_length=100)]
+
+
+class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """POST /v1/billing/verify."""
+
+    purchase_id: Annotated[str, Meta(max_length=limits.PURCHASE_ID_LENGTH_MAX)]
+
+
+class TaskAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A task on the wire, in the specification's order of fields."""
+
+    id: str
+    type: str
+    payload: msgspec.Raw
+    status: str
+    priority: int
+    scheduled_at: str | None
+    attempt_count: int
+    max_attempts: int
+    lease_duration_seconds: int
+    claimed_by: str | None
+    claimed_at: str | None
+    lease_expires_at: str | None
+    last_heartbeat_at: str | None
+    created_at: str
+    updated_at: str
+    completed_at: str | None
+    last_failed_at: str | None
+    last_failure_reason: str | None
+    result: msgspec.Raw | None
+    output_id: str | None
+
+
+class TaskWithContract(TaskAnswer, frozen=True, kw_only=True):
+    """A task with its guidance beside it."""
+
+    agent_contract: AgentContract = msgspec.field(name="agent_contract")
+
+
+class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A claim: the task and the token that fences it, or null."""
+
+    task: TaskAnswer | None
+    lease_token: str | UnsetType = UNSET
+    agent_contract: AgentContract
+
+
+class PageInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Whether and where a list goes on."""
+
+    next_cursor: str | None
+    has_more: bool
+
+
+class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of tasks."""
+
+    items: list[TaskWithContract]
+    page_info: PageInfo = msgspec.field(name="pageInfo")
+    agent_contract: AgentContract
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key, shown once."""
+
+    api_key: str = msgspec.field(name="apiKey")
+    account_id: str = msgspec.field(name="accountId")
+    agent_contract: AgentContract
+
+
+class BillingContext(msgspec.Struct, frozen=True, kw_only=True):
+    """Beside max_workers_reached: how full the account is."""
+
+    plan: str
+    workers_in_use: int
+    workers_limit: int
+
+
+class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """Beside lease_expired: `expired` or `superseded`."""
+
+    reason: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Every 4xx and 5xx."""
+
+    error: str
+    message: str
+    request_id: str
+    agent_contract: AgentContract
+    billing_context: BillingContext | UnsetType = UNSET
+    details: ErrorDetails | UnsetType = UNSET
+
+
+class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A plan on the wire; the price is a JSON number."""
+
+    id: str
+    name: str
+    price_usd: msgspec.Raw
+    max_workers: int
+    max_tasks_per_month: int
+    max_claims_per_hour: int
+    max_creates_per_hour: int
+    retention_days: int
+    purchasable: bool
+
+
+class PlansAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The catalogue."""
+
+    plans: list[PlanAnswer]
+    agent_contract: AgentContract
+
+
+class BillingStatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's plan and what it has used."""
+
+    plan: PlanAnswer
+    plan_expires_at: str | None = msgspec.field(name="planExpiresAt")
+    tasks_created_this_cycle: int = msgspec.field(name="tasksCreatedThisCycle")
+    cycle_started_at: str = msgspec.field(name="cycleStartedAt")
+    request_id: str
+    agent_contract: AgentContract

@@ -1,0 +1,121 @@
+"""Every write as a value: what is asked, with the ids and tokens already made."""
+
+import msgspec
+
+from orchestrion.core.account import RequestCount
+from orchestrion.core.ids import AccountId, KeyId, LeaseToken, TaskId
+from orchestrion.core.instants import Instant
+from orchestrion.core.lifecycle import Completion, Failure
+
+
+class CreateTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Create a task; `request_digest` tells two requests under one key apart."""
+
+    account_id: AccountId
+    task_id: TaskId
+    type: str
+    payload: str
+    priority: int
+    max_attempts: int
+    lease_seconds: int
+    scheduled_at: Instant | None
+    idempotency_key: str | None = None
+    request_digest: bytes = b""
+    traceparent: str | None = None
+
+
+class ClaimNext(msgspec.Struct, frozen=True, kw_only=True):
+    """Claim the first claimable task of a type."""
+
+    account_id: AccountId
+    type: str
+    worker_id: str | None
+    lease_token: LeaseToken
+
+
+class ClaimTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Claim one task by id."""
+
+    account_id: AccountId
+    task_id: TaskId
+    worker_id: str | None
+    lease_token: LeaseToken
+
+
+class CompleteTask(msgspec.Struct, frozen=True, kw_only=True):
+    """End the attempt well."""
+
+    account_id: AccountId
+    task_id: TaskId
+    lease_token: LeaseToken | None
+    completion: Completion
+
+
+class FailTask(msgspec.Struct, frozen=True, kw_only=True):
+    """End the attempt badly."""
+
+    account_id: AccountId
+    task_id: TaskId
+    lease_token: LeaseToken | None
+    failure: Failure
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """Renew the lease."""
+
+    account_id: AccountId
+    task_id: TaskId
+    lease_token: LeaseToken | None
+
+
+class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Withdraw a pending task."""
+
+    account_id: AccountId
+    task_id: TaskId
+
+
+class RequeueTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Put a dead task back."""
+
+    account_id: AccountId
+    task_id: TaskId
+
+
+class RegisterKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Make an account and its first key."""
+
+    account_id: AccountId
+    key_id: KeyId
+    key_hash: bytes
+    email: str | None
+
+
+class ExpireLeases(msgspec.Struct, frozen=True, kw_only=True):
+    """Give back the overdue tasks among these."""
+
+    tasks: tuple[tuple[AccountId, TaskId], ...]
+
+
+class PurgeFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """Delete those of one account's tasks that are past its retention."""
+
+    account_id: AccountId
+    task_ids: tuple[TaskId, ...]
+
+
+class PurgeIdempotencyKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget those of these idempotency keys whose life is over."""
+
+    keys: tuple[tuple[AccountId, str], ...]
+
+
+class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep what this process counted per key, so that a restart forgets nothing."""
+
+    counts: tuple[RequestCount, ...]
+
+
+OnTask = ClaimTask | CompleteTask | FailTask | Heartbeat | CancelTask | RequeueTask
+Job = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | CountRequests
+Command = CreateTask | ClaimNext | OnTask | RegisterKey | Job

@@ -1,0 +1,284 @@
+"""From a command and the rows to an outcome: synchronous, total, and the same when run again."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from orchestrion.core import idempotency, lifecycle, quota
+from orchestrion.core.account import Account, ApiKey, new_account
+from orchestrion.core.commands import (
+    CancelTask,
+    ClaimNext,
+    ClaimTask,
+    Command,
+    CompleteTask,
+    CountRequests,
+    CreateTask,
+    ExpireLeases,
+    FailTask,
+    Heartbeat,
+    Job,
+    OnTask,
+    PurgeFinished,
+    PurgeIdempotencyKeys,
+    RegisterKey,
+    RequeueTask,
+)
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.instants import SECOND
+from orchestrion.core.limits import SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_BEHIND_SECONDS_MAX
+from orchestrion.core.outcomes import (
+    Again,
+    Changed,
+    Held,
+    NoTask,
+    Outcome,
+    Registered,
+    Rejection,
+    Swept,
+    Window,
+)
+from orchestrion.core.plans import Catalogue
+from orchestrion.core.task import TERMINAL, Status, Task
+from orchestrion.core.view import IdempotencyRow, TypeKey, View
+
+TOO_FAR_AHEAD = "scheduledAt must not be more than 30 days ahead."
+TOO_FAR_BEHIND = "scheduledAt must not be more than 60 seconds in the past."
+
+
+def decide_all(commands: Sequence[Command], catalogue: Catalogue, view: View) -> list[Outcome]:
+    """Decide the commands in order, each on what the earlier ones left."""
+    return [decide(command, catalogue, view) for command in commands]
+
+
+def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
+    """Decide one command."""
+    match command:
+        case CreateTask():
+            return _create(command, catalogue, view)
+        case ClaimNext():
+            return _claim_next(command, catalogue, view)
+        case RegisterKey():
+            return _register(command, view)
+        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys() | CountRequests():
+            return Swept(count=_sweep(command, catalogue, view))
+        case _:
+            return _on_task(command, catalogue, view)
+
+
+def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
+    now = view.now
+    task = view.task(command.account_id, command.task_id)
+    if task is None:
+        return Rejection(code=ErrorCode.TASK_NOT_FOUND, now=now)
+    match command:
+        case CompleteTask():
+            changed = lifecycle.complete(task, now, command.lease_token, command.completion)
+        case FailTask():
+            changed = lifecycle.fail(task, now, command.lease_token, command.failure)
+        case Heartbeat():
+            changed = lifecycle.heartbeat(task, now, command.lease_token)
+        case CancelTask():
+            changed = lifecycle.cancel(task, now)
+        case RequeueTask():
+            changed = lifecycle.requeue(task, now)
+        case ClaimTask():
+            return _claim_task(command, task, catalogue, view)
+        case _:
+            assert_never(command)
+    if isinstance(changed, Rejection):
+        return changed
+    view.put(changed)
+    if isinstance(command, Heartbeat):
+        return Held(task=changed, now=now)
+    return Changed(task=changed, now=now)
+
+
+def _create(command: CreateTask, catalogue: Catalogue, view: View) -> Outcome:
+    repeated = idempotency.replay(view, command)
+    if repeated:
+        return repeated
+    account = quota.rolled(view.accounts[command.account_id], view.now)
+    refused = _badly_scheduled(command, view) or quota.may_create(account, catalogue, view.now)
+    if refused:
+        return refused
+    account = quota.created(account)
+    view.put_account(account)
+    task = _new_task(command, view)
+    view.insert(task)
+    if command.idempotency_key is not None:
+        view.remember(
+            IdempotencyRow(
+                account_id=command.account_id,
+                key=command.idempotency_key,
+                request_digest=command.request_digest,
+                created_at=view.now,
+                first=task,
+            )
+        )
+    window = quota.creates(account, catalogue.in_force(account, view.now), view.now)
+    return Changed(task=task, now=view.now, window=window)
+
+
+def _badly_scheduled(command: CreateTask, view: View) -> Rejection | None:
+    if command.scheduled_at is None:
+        return None
+    ahead = command.scheduled_at - view.now
+    if ahead > SCHEDULE_AHEAD_SECONDS_MAX * SECOND:
+        return Rejection(code=ErrorCode.INVALID_REQUEST, message=TOO_FAR_AHEAD, now=view.now)
+    if ahead < -SCHEDULE_BEHIND_SECONDS_MAX * SECOND:
+        return Rejection(code=ErrorCode.INVALID_REQUEST, message=TOO_FAR_BEHIND, now=view.now)
+    return None
+
+
+def _new_task(command: CreateTask, view: View) -> Task:
+    # A schedule that has come already is no schedule (decisions §6).
+    later = command.scheduled_at is not None and command.scheduled_at > view.now
+    return Task(
+        account_id=command.account_id,
+        id=command.task_id,
+        type=command.type,
+        payload=command.payload,
+        status=lifecycle.CREATED,
+        priority=command.priority,
+        scheduled_at=command.scheduled_at if later else None,
+        attempt_count=0,
+        max_attempts=command.max_attempts,
+        lease_seconds=command.lease_seconds,
+        claimed_by=None,
+        claimed_at=None,
+        lease_expires_at=None,
+        last_heartbeat_at=None,
+        created_at=view.now,
+        updated_at=view.now,
+        completed_at=None,
+        last_failed_at=None,
+        last_failure_reason=None,
+        result=None,
+        output_id=None,
+        lease_token=None,
+        traceparent=command.traceparent,
+    )
+
+
+def _claim_next(command: ClaimNext, catalogue: Catalogue, view: View) -> Outcome:
+    account, refused = _may_claim(command, catalogue, view)
+    if refused:
+        return refused
+    key = (command.account_id, command.type)
+    if key in view.unsettled or _expired_out_of_sight(key, view):
+        # Later claims of the batch wait as well, so that first come stays first served.
+        view.unsettled.add(key)
+        return Again()
+    task = view.first_claimable(key)
+    if task is None:
+        window = quota.claims(account, catalogue.in_force(account, view.now), view.now)
+        return NoTask(now=view.now, window=window)
+    return _hand_out(command, task, account, catalogue, view)
+
+
+def _claim_task(command: ClaimTask, task: Task, catalogue: Catalogue, view: View) -> Outcome:
+    account, refused = _may_claim(command, catalogue, view)
+    return refused or _hand_out(command, task, account, catalogue, view)
+
+
+def _may_claim(
+    command: ClaimNext | ClaimTask, catalogue: Catalogue, view: View
+) -> tuple[Account, Rejection | None]:
+    account = quota.rolled(view.accounts[command.account_id], view.now)
+    leases = quota.Leases(
+        live=view.live_leases[command.account_id],
+        first_end=view.lease_ends.get(command.account_id),
+    )
+    return account, quota.may_claim(account, catalogue, leases, view.now)
+
+
+def _expired_out_of_sight(key: TypeKey, view: View) -> bool:
+    """Expire the loaded overdue rows; true if one died and a better one may not be loaded."""
+    died = False
+    for task in view.take_overdue(key):
+        expired = lifecycle.released(task, view.now)
+        if expired is not task:
+            view.put(expired)
+        # A sweep earlier in the batch may have killed it already, which hides others as well.
+        died = died or expired.status is Status.DEAD_LETTER
+    return died and key in view.more_overdue
+
+
+def _hand_out(
+    command: ClaimNext | ClaimTask,
+    task: Task,
+    account: Account,
+    catalogue: Catalogue,
+    view: View,
+) -> Outcome:
+    held = lifecycle.claim(task, view.now, command.worker_id, command.lease_token)
+    if isinstance(held, Rejection):
+        return held
+    account = quota.claimed(account)
+    view.put(held)
+    view.put_account(account)
+    return Held(task=held, now=view.now, window=_claims_window(account, catalogue, view))
+
+
+def _claims_window(account: Account, catalogue: Catalogue, view: View) -> Window:
+    return quota.claims(account, catalogue.in_force(account, view.now), view.now)
+
+
+def _register(command: RegisterKey, view: View) -> Outcome:
+    account = new_account(command.account_id, command.email, view.now)
+    key = ApiKey(
+        id=command.key_id,
+        account_id=command.account_id,
+        hash=command.key_hash,
+        created_at=view.now,
+    )
+    view.insert_account(account, key)
+    return Registered(account_id=command.account_id, key_id=command.key_id)
+
+
+def _sweep(command: Job, catalogue: Catalogue, view: View) -> int:
+    match command:
+        case ExpireLeases():
+            return _expire(command, view)
+        case PurgeFinished():
+            return _purge(command, catalogue, view)
+        case PurgeIdempotencyKeys():
+            return _forget(command, view)
+        case CountRequests():
+            view.request_counts.extend(command.counts)
+            return len(command.counts)
+
+
+def _expire(command: ExpireLeases, view: View) -> int:
+    count = 0
+    for account_id, task_id in command.tasks:
+        task = view.task(account_id, task_id)
+        expired = None if task is None else lifecycle.expire(task, view.now)
+        if isinstance(expired, Task):
+            view.put(expired)
+            count += 1
+    return count
+
+
+def _purge(command: PurgeFinished, catalogue: Catalogue, view: View) -> int:
+    account = view.accounts.get(command.account_id)
+    if account is None:
+        return 0
+    cutoff = catalogue.retention_cutoff(account, view.now)
+    count = 0
+    for task_id in command.task_ids:
+        task = view.task(command.account_id, task_id)
+        if task and task.status in TERMINAL and task.updated_at <= cutoff:
+            view.delete(task)
+            count += 1
+    return count
+
+
+def _forget(command: PurgeIdempotencyKeys, view: View) -> int:
+    count = 0
+    for account_id, key in command.keys:
+        row = view.remembered(account_id, key)
+        if row is not None and idempotency.over(row, view.now):
+            view.forget(account_id, key)
+            count += 1
+    return count

@@ -1,0 +1,25 @@
+"""What a store may raise: four faults the writer answers differently, and two at the door."""
+
+
+class Fault(Exception):
+    """The world broke; nobody's request was wrong."""
+
+
+class Poison(Fault):
+    """One command cannot be carried out; the transaction is surely rolled back."""
+
+
+class Conflict(Fault):
+    """Another transaction was in the way; surely rolled back, and worth another try."""
+
+
+class Unavailable(Fault):
+    """The database cannot take writes now; surely rolled back."""
+
+
+class Unknown(Fault):
+    """The answer of a commit was lost: it may or may not have happened, so never replay it."""
+
+
+class StoreRefused(Exception):
+    """A database file or setting that must not be used; the text is one line for the operator."""

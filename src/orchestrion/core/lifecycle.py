@@ -1,0 +1,245 @@
+"""The state machine of a task: one literal table, its guards, and one function per verb."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+from msgspec.structs import replace
+
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.ids import LeaseToken
+from orchestrion.core.instants import SECOND, Instant, seconds_until
+from orchestrion.core.outcomes import Rejection
+from orchestrion.core.task import Status, Task
+
+
+class Verb(StrEnum):
+    """What can be done to a task that exists."""
+
+    CLAIM = "claim"
+    HEARTBEAT = "heartbeat"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    REQUEUE = "requeue"
+    EXPIRE = "expire"
+
+
+class Guard(StrEnum):
+    """What must hold besides the state."""
+
+    NONE = "always"
+    DUE = "scheduledAt has come"
+    LEASE_ALIVE = "lease is live"
+    LEASE_OVER = "lease has ended"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: `exhausted` is the target when no attempt is left, where that differs."""
+
+    target: Status
+    guard: Guard = Guard.NONE
+    exhausted: Status | None = None
+
+
+# A pair that is missing here is refused as invalid_transition.
+TABLE: Mapping[tuple[Status, Verb], Transition] = MappingProxyType(
+    {
+        (Status.PENDING, Verb.CLAIM): Transition(target=Status.CLAIMED, guard=Guard.DUE),
+        (Status.PENDING, Verb.CANCEL): Transition(target=Status.CANCELLED),
+        (Status.CLAIMED, Verb.HEARTBEAT): Transition(
+            target=Status.CLAIMED, guard=Guard.LEASE_ALIVE
+        ),
+        (Status.CLAIMED, Verb.COMPLETE): Transition(
+            target=Status.COMPLETED, guard=Guard.LEASE_ALIVE
+        ),
+        (Status.CLAIMED, Verb.FAIL): Transition(
+            target=Status.PENDING, guard=Guard.LEASE_ALIVE, exhausted=Status.DEAD_LETTER
+        ),
+        (Status.CLAIMED, Verb.EXPIRE): Transition(
+            target=Status.PENDING, guard=Guard.LEASE_OVER, exhausted=Status.DEAD_LETTER
+        ),
+        (Status.DEAD_LETTER, Verb.REQUEUE): Transition(target=Status.PENDING),
+    }
+)
+
+CREATED = Status.PENDING
+
+
+def refusal(task: Task, verb: Verb, now: Instant) -> Rejection | None:
+    """Say why the table or a guard refuses the verb now; None when it is allowed."""
+    transition = TABLE.get((task.status, verb))
+    if transition is None:
+        return _no_place(task, verb, now)
+    match transition.guard:
+        case Guard.DUE if not task.due(now):
+            return _not_yet(task, now)
+        case Guard.LEASE_ALIVE if not task.lease_alive(now):
+            return _lease_expired(task, now, "expired")
+        case Guard.LEASE_OVER if not task.lease_over(now):
+            return Rejection(code=ErrorCode.INVALID_TRANSITION, task=task, now=now)
+        case _:
+            return None
+
+
+def claim(
+    task: Task, now: Instant, worker_id: str | None, lease_token: LeaseToken
+) -> Task | Rejection:
+    """Start an attempt: the lease ends lease_seconds from now."""
+    task = released(task, now)
+    if refused := refusal(task, Verb.CLAIM, now):
+        return refused
+    return replace(
+        task,
+        status=TABLE[Status.PENDING, Verb.CLAIM].target,
+        attempt_count=task.attempt_count + 1,
+        claimed_by=worker_id,
+        claimed_at=now,
+        lease_expires_at=Instant(now + task.lease_seconds * SECOND),
+        last_heartbeat_at=None,
+        lease_token=lease_token,
+        updated_at=now,
+    )
+
+
+def heartbeat(task: Task, now: Instant, lease_token: LeaseToken | None) -> Task | Rejection:
+    """Renew the lease to now + lease_seconds; updated_at stays, for the state does."""
+    if refused := _not_held(task, Verb.HEARTBEAT, now, lease_token):
+        return refused
+    # A lease is never shortened, whatever the clock did since the last beat.
+    ends = max(task.lease_expires_at or 0, now + task.lease_seconds * SECOND)
+    return replace(task, lease_expires_at=Instant(ends), last_heartbeat_at=now)
+
+
+def complete(
+    task: Task, now: Instant, lease_token: LeaseToken | None, done: "Completion"
+) -> Task | Rejection:
+    """End the task well; who did it and when stays readable."""
+    if refused := _not_held(task, Verb.COMPLETE, now, lease_token):
+        return refused
+    return replace(
+        task,
+        status=TABLE[Status.CLAIMED, Verb.COMPLETE].target,
+        result=done.result,
+        output_id=done.output_id,
+        completed_at=now,
+        lease_expires_at=None,
+        updated_at=now,
+    )
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker hands in: an inline result (compact JSON text), an artifact, or neither."""
+
+    result: str | None = None
+    output_id: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker reports: why, and how long to leave the task alone."""
+
+    reason: str | None = None
+    retry_after_seconds: int | None = None
+
+
+def fail(
+    task: Task, now: Instant, lease_token: LeaseToken | None, failure: Failure
+) -> Task | Rejection:
+    """End the attempt badly: back to pending, or to dead_letter when none is left."""
+    if refused := _not_held(task, Verb.FAIL, now, lease_token):
+        return refused
+    given_back = _given_back(task, Verb.FAIL, now)
+    delay = failure.retry_after_seconds
+    if given_back.status is Status.DEAD_LETTER:
+        scheduled_at = task.scheduled_at
+    else:
+        scheduled_at = None if delay is None else Instant(now + delay * SECOND)
+    return replace(
+        given_back,
+        scheduled_at=scheduled_at,
+        last_failed_at=now,
+        last_failure_reason=failure.reason,
+    )
+
+
+def cancel(task: Task, now: Instant) -> Task | Rejection:
+    """Withdraw a pending task for good."""
+    task = released(task, now)
+    if refused := refusal(task, Verb.CANCEL, now):
+        return refused
+    return replace(task, status=TABLE[Status.PENDING, Verb.CANCEL].target, updated_at=now)
+
+
+def requeue(task: Task, now: Instant) -> Task | Rejection:
+    """Give a dead task a fresh set of attempts, at once; its last failure stays readable."""
+    task = released(task, now)
+    if refused := refusal(task, Verb.REQUEUE, now):
+        return refused
+    return replace(
+        task,
+        status=TABLE[Status.DEAD_LETTER, Verb.REQUEUE].target,
+        attempt_count=0,
+        scheduled_at=None,
+        updated_at=now,
+    )
+
+
+def expire(task: Task, now: Instant) -> Task | Rejection:
+    """Take an overdue task from its worker; what the worker last reported stays."""
+    return refusal(task, Verb.EXPIRE, now) or _given_back(task, Verb.EXPIRE, now)
+
+
+def released(task: Task, now: Instant) -> Task:
+    """Apply an expiry that is due, so that no verb waits for a background job (decisions §3)."""
+    return _given_back(task, Verb.EXPIRE, now) if task.lease_over(now) else task
+
+
+def _given_back(task: Task, verb: Verb, now: Instant) -> Task:
+    transition = TABLE[Status.CLAIMED, verb]
+    target = transition.target
+    if not task.attempts_left and transition.exhausted is not None:
+        target = transition.exhausted
+    return replace(
+        task,
+        status=target,
+        claimed_by=None,
+        claimed_at=None,
+        lease_expires_at=None,
+        last_heartbeat_at=None,
+        updated_at=now,
+    )
+
+
+def _not_held(
+    task: Task, verb: Verb, now: Instant, lease_token: LeaseToken | None
+) -> Rejection | None:
+    # A token that is not the current one is refused before the state is looked at: whoever
+    # sends it worked under an earlier lease, whatever became of the task since (decisions §3).
+    if lease_token is not None and lease_token != task.lease_token:
+        return _lease_expired(task, now, "superseded")
+    return refusal(task, verb, now)
+
+
+def _no_place(task: Task, verb: Verb, now: Instant) -> Rejection:
+    if verb is Verb.CANCEL and task.lease_expires_at is not None and task.lease_alive(now):
+        return Rejection(
+            code=ErrorCode.TASK_CURRENTLY_CLAIMED,
+            task=task,
+            now=now,
+            wait_seconds=seconds_until(task.lease_expires_at, now),
+        )
+    return Rejection(code=ErrorCode.INVALID_TRANSITION, task=task, now=now)
+
+
+def _not_yet(task: Task, now: Instant) -> Rejection:
+    return Rejection(
+        code=ErrorCode.NOT_YET_CLAIMABLE,
+        task=task,
+        now=now,
+        wait_seconds=seconds_until(task.due_at, now),
+    )
+
+
+def _lease_expired(task: Task, now: Instant, reason: str) -> Rejection:
+    return Rejection(code=ErrorCode.LEASE_EXPIRED, task=task, now=now, reason=reason)

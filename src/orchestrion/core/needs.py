@@ -1,0 +1,67 @@
+"""Which rows the commands of one batch must see."""
+
+from collections.abc import Iterable
+
+from orchestrion.core.commands import (
+    CancelTask,
+    ClaimNext,
+    ClaimTask,
+    Command,
+    CompleteTask,
+    CountRequests,
+    CreateTask,
+    ExpireLeases,
+    FailTask,
+    Heartbeat,
+    PurgeFinished,
+    PurgeIdempotencyKeys,
+    RegisterKey,
+    RequeueTask,
+)
+from orchestrion.core.ids import AccountId
+from orchestrion.core.view import Needs
+
+
+def needs_of(commands: Iterable[Command]) -> Needs:
+    """Gather what the commands need, once per row."""
+    needs = Needs()
+    for command in commands:
+        _add(needs, command)
+    return needs
+
+
+def _add(needs: Needs, command: Command) -> None:
+    match command:
+        case CompleteTask() | FailTask() | Heartbeat() | CancelTask() | RequeueTask():
+            needs.tasks.add((command.account_id, command.task_id))
+            _count(needs.naming, command.account_id)
+        case ClaimNext():
+            key = (command.account_id, command.type)
+            needs.claims[key] = needs.claims.get(key, 0) + 1
+            _add_lease(needs, command.account_id)
+        case CreateTask():
+            needs.accounts.add(command.account_id)
+            if command.idempotency_key is not None:
+                needs.idempotency.add((command.account_id, command.idempotency_key))
+        case ClaimTask():
+            needs.tasks.add((command.account_id, command.task_id))
+            _count(needs.naming, command.account_id)
+            _add_lease(needs, command.account_id)
+        case ExpireLeases():
+            needs.tasks.update(command.tasks)
+        case PurgeFinished():
+            needs.accounts.add(command.account_id)
+            needs.tasks.update((command.account_id, task_id) for task_id in command.task_ids)
+        case PurgeIdempotencyKeys():
+            needs.idempotency.update(command.keys)
+        case RegisterKey() | CountRequests():
+            pass
+
+
+def _add_lease(needs: Needs, account_id: AccountId) -> None:
+    needs.accounts.add(account_id)
+    _count(needs.leases, account_id)
+
+
+def _count(counts: dict[AccountId, int], account_id: AccountId) -> None:
+    counts[account_id] = counts.get(account_id, 0) + 1

@@ -1,0 +1,106 @@
+"""What deciding a command can come to; each carries what its answer needs."""
+
+from enum import StrEnum
+
+import msgspec
+
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.ids import AccountId, KeyId
+from orchestrion.core.instants import Instant
+from orchestrion.core.limits import WINDOW_SECONDS
+from orchestrion.core.task import Task
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an hourly limit stands after this request."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset_seconds: int
+    window_seconds: int = WINDOW_SECONDS
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """A task was created or changed; shown to whoever asked."""
+
+    task: Task
+    now: Instant
+    window: Window | None = None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A task was claimed or its lease renewed; shown to the holder of the lease."""
+
+    task: Task
+    now: Instant
+    window: Window | None = None
+
+
+class NoTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim found nothing claimable."""
+
+    now: Instant
+    window: Window | None = None
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """A create was repeated: the task as first answered, and as it is now (None once purged)."""
+
+    first: Task
+    current: Task | None
+    now: Instant
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """A key now exists."""
+
+    account_id: AccountId
+    key_id: KeyId
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """A background job changed this many rows."""
+
+    count: int
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim must look once more, because the rows it loaded were all used up."""
+
+
+class WorkersInUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The `billing_context` of max_workers_reached."""
+
+    plan: str
+    workers_in_use: int
+    workers_limit: int
+
+
+class Situation(StrEnum):
+    """Refusals whose guidance their code alone does not tell."""
+
+    PLAIN = "plain"
+    UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_PURCHASE = "unknown_purchase"
+    UNKNOWN_PLAN = "unknown_plan"
+    PAYMENTS_OFF = "payments_off"
+    COMMIT_UNKNOWN = "commit_unknown"
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal: nothing was changed. Empty `message` and zero `status` mean the catalogue's."""
+
+    code: ErrorCode
+    message: str = ""
+    status: int = 0
+    wait_seconds: int = 0
+    task: Task | None = None
+    now: Instant = Instant(0)
+    window: Window | None = None
+    workers: WorkersInUse | None = None
+    reason: str = ""
+    situation: Situation = Situation.PLAIN
+
+
+Outcome = Changed | Held | NoTask | Replayed | Registered | Swept | Again | Rejection

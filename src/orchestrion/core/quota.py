@@ -1,0 +1,132 @@
+"""May this account create or claim now? Cycles, windows, quotas and the worker limit."""
+
+import msgspec
+from msgspec.structs import replace
+
+from orchestrion.core.account import Account
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.instants import SECOND, Instant, seconds_until
+from orchestrion.core.limits import CYCLE_SECONDS, MAX_WORKERS_WAIT_SECONDS_MAX, WINDOW_SECONDS
+from orchestrion.core.outcomes import Rejection, Window, WorkersInUse
+from orchestrion.core.plans import Catalogue, Plan
+
+
+class Leases(msgspec.Struct, frozen=True, kw_only=True):
+    """The account's live leases, and when the first of them ends if that is known."""
+
+    live: int
+    first_end: Instant | None
+
+
+def rolled(account: Account, now: Instant) -> Account:
+    """Start the cycle and the windows that have come since the account was last used."""
+    cycles = (now - account.cycle_started_at) // (CYCLE_SECONDS * SECOND)
+    if cycles > 0:
+        began = Instant(account.cycle_started_at + cycles * CYCLE_SECONDS * SECOND)
+        account = replace(account, cycle_started_at=began, tasks_in_cycle=0)
+    if _over(account.creates_window_at, now):
+        account = replace(account, creates_window_at=now, creates_in_window=0)
+    if _over(account.claims_window_at, now):
+        account = replace(account, claims_window_at=now, claims_in_window=0)
+    return account
+
+
+def creates(account: Account, plan: Plan, now: Instant) -> Window:
+    """Say where the creates window of a rolled account stands."""
+    return _window(
+        "creates", account.creates_window_at, plan.creates_per_hour, account.creates_in_window, now
+    )
+
+
+def claims(account: Account, plan: Plan, now: Instant) -> Window:
+    """Say where the claims window of a rolled account stands."""
+    return _window(
+        "claims", account.claims_window_at, plan.claims_per_hour, account.claims_in_window, now
+    )
+
+
+def may_create(account: Account, catalogue: Catalogue, now: Instant) -> Rejection | None:
+    """Check window, then monthly quota, of a rolled account."""
+    plan = catalogue.in_force(account, now)
+    refused = _create_refused(account, plan, now)
+    lapsed = catalogue.lapsed(account, now)
+    if refused and lapsed and _create_refused(account, lapsed, now) is None:
+        return Rejection(code=ErrorCode.PLAN_EXPIRED, now=now, window=refused.window)
+    return refused
+
+
+def may_claim(
+    account: Account, catalogue: Catalogue, leases: Leases, now: Instant
+) -> Rejection | None:
+    """Check window, then live leases, of a rolled account."""
+    plan_id = catalogue.plan_id(account, now)
+    refused = _claim_refused(account, catalogue.plans[plan_id], leases, now)
+    if refused is None:
+        return None
+    lapsed = catalogue.lapsed(account, now)
+    if lapsed and _claim_refused(account, lapsed, leases, now) is None:
+        return Rejection(code=ErrorCode.PLAN_EXPIRED, now=now, window=refused.window)
+    if refused.workers:
+        return replace(refused, workers=replace(refused.workers, plan=plan_id))
+    return refused
+
+
+def created(account: Account) -> Account:
+    """Count one task."""
+    return replace(
+        account,
+        tasks_in_cycle=account.tasks_in_cycle + 1,
+        creates_in_window=account.creates_in_window + 1,
+    )
+
+
+def claimed(account: Account) -> Account:
+    """Count one task handed out; an empty claim counts as a read instead (decisions §8)."""
+    return replace(account, claims_in_window=account.claims_in_window + 1)
+
+
+def _create_refused(account: Account, plan: Plan, now: Instant) -> Rejection | None:
+    window = creates(account, plan, now)
+    if window.remaining <= 0:
+        return _rate_limited(window, now)
+    if account.tasks_in_cycle >= plan.tasks_per_cycle:
+        return Rejection(code=ErrorCode.QUOTA_EXCEEDED, now=now, window=window)
+    return None
+
+
+def _claim_refused(account: Account, plan: Plan, leases: Leases, now: Instant) -> Rejection | None:
+    window = claims(account, plan, now)
+    if window.remaining <= 0:
+        return _rate_limited(window, now)
+    if leases.live < plan.max_workers:
+        return None
+    wait = MAX_WORKERS_WAIT_SECONDS_MAX
+    if leases.first_end is not None:
+        wait = min(wait, seconds_until(leases.first_end, now))
+    return Rejection(
+        code=ErrorCode.MAX_WORKERS_REACHED,
+        now=now,
+        wait_seconds=wait,
+        window=window,
+        workers=WorkersInUse(plan="", workers_in_use=leases.live, workers_limit=plan.max_workers),
+    )
+
+
+def _rate_limited(window: Window, now: Instant) -> Rejection:
+    return Rejection(
+        code=ErrorCode.RATE_LIMITED, now=now, wait_seconds=window.reset_seconds, window=window
+    )
+
+
+def _window(name: str, began: Instant, limit: int, used: int, now: Instant) -> Window:
+    ends = Instant(began + WINDOW_SECONDS * SECOND)
+    return Window(
+        name=name,
+        limit=limit,
+        remaining=max(0, limit - used),
+        reset_seconds=seconds_until(ends, now),
+    )
+
+
+def _over(began: Instant, now: Instant) -> bool:
+    return now >= began + WINDOW_SECONDS * SECOND

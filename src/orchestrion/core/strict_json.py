@@ -1,0 +1,167 @@
+"""JSON at the door: one reading for every store, stricter than any decoder's (decisions §6).
+
+Refused: invalid UTF-8, byte-order marks, NUL, lone surrogates, NaN and Infinity, numbers that
+overflow, integers of over 4,000 digits, duplicate keys, deep nesting. Numbers keep their digits.
+"""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+import msgspec
+
+from orchestrion.core.limits import (
+    BODY_NESTING_MAX,
+    DOCUMENT_BYTES_MAX,
+    DOCUMENT_DEPTH_MAX,
+    INTEGER_DIGITS_MAX,
+)
+
+JsonObject = dict[str, object]
+
+_STRING = r'"(?:[^"\\]++|\\.)*+"?'
+_BRACKETS = re.compile(rf"{_STRING}|[\[{{]|[\]}}]", re.DOTALL)
+_TOKENS = re.compile(rf"({_STRING})|[ \t\n\r]+", re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r]")
+
+
+class Malformed(ValueError):
+    """The input is refused with a status; the message is constant and says what to change."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def read_object(body: bytes) -> tuple[str, JsonObject]:
+    """Read a JSON object; gives its text and its value. Raises Malformed."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("The body is not valid UTF-8.") from error
+    _bound_nesting(text)
+    decoder = _DECODER if len(text) <= INTEGER_DIGITS_MAX else _COUNTING_DECODER
+    try:
+        value = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        message = f"The body is not valid JSON (character {error.pos})."
+        raise Malformed(message) from error
+    if not isinstance(value, dict):
+        raise Malformed("The body must be a JSON object.")
+    # NUL and surrogates can only come as escapes: raw ones are no JSON or no UTF-8.
+    if "\\u" in text:
+        _refuse_bad_characters(value)
+    return text, value
+
+
+def document(name: str, raw: bytes, value: object) -> str:
+    """Give the compact text of a payload or result. Raises Malformed."""
+    if not isinstance(value, dict):
+        message = f"'{name}' must be a JSON object."
+        raise Malformed(message)
+    text = raw.decode("utf-8")
+    if text.count("{") + text.count("[") > DOCUMENT_DEPTH_MAX and _depth(value) > (
+        DOCUMENT_DEPTH_MAX
+    ):
+        message = f"'{name}' is nested deeper than {DOCUMENT_DEPTH_MAX} levels."
+        raise Malformed(message)
+    compact = _compact(text)
+    if len(compact) > DOCUMENT_BYTES_MAX or len(compact.encode()) > DOCUMENT_BYTES_MAX:
+        message = f"'{name}' is larger than {DOCUMENT_BYTES_MAX} bytes as compact JSON."
+        raise Malformed(message)
+    return compact
+
+
+def canonical(text: str) -> object:
+    """Give a value that is equal for equal documents: key order aside, digits as sent."""
+    # NUL cannot stand in a checked document, so the mark cannot meet a string.
+    return json.loads(text, parse_float=lambda digits: "\0" + digits)
+
+
+def _compact(text: str) -> str:
+    if "\\" not in text and _SPACE.search(text) is None:
+        return text
+    return _TOKENS.sub(_compact_token, text)
+
+
+def _compact_token(match: re.Match[str]) -> str:
+    token = match.group(1)
+    if token is None:
+        return ""
+    if "\\" not in token:
+        return token
+    return msgspec.json.encode(msgspec.json.decode(token, type=str)).decode()
+
+
+def _bound_nesting(text: str) -> None:
+    # Before any recursive parser runs; the two counts settle nearly every body.
+    if text.count("{") + text.count("[") <= BODY_NESTING_MAX:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(text):
+        token = match.group()
+        if token in "[{":
+            depth += 1
+            if depth > BODY_NESTING_MAX:
+                message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
+                raise Malformed(message)
+        elif token in "]}":
+            depth -= 1
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _refuse_bad_characters(value: object) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise Malformed("A string or key contains NUL (\\u0000).")
+        if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+            raise Malformed("A string or key contains half of a surrogate pair.")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_bad_characters(key)
+            _refuse_bad_characters(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_bad_characters(inner)
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> JsonObject:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Malformed("An object has the same key twice.")
+    return value
+
+
+def _constant(_: str) -> NoReturn:
+    raise Malformed("NaN and Infinity are not JSON.")
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise Malformed("A number is too large.")
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > INTEGER_DIGITS_MAX:
+        message = f"An integer has more than {INTEGER_DIGITS_MAX} digits."
+        raise Malformed(message)
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
+_COUNTING_DECODER = json.JSONDecoder(
+    object_pairs_hook=_pairs,
+    parse_constant=_constant,
+    parse_float=_float,
+    parse_int=_integer,
+)

@@ -1,0 +1,185 @@
+"""What one batch may touch: which rows it needs, and the rows as the batch changes them."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from orchestrion.core.account import Account, ApiKey, RequestCount
+from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.instants import Instant
+from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN
+from orchestrion.core.task import Status, Task
+
+TaskKey = tuple[AccountId, TaskId]
+TypeKey = tuple[AccountId, str]
+IdempotencyKey = tuple[AccountId, str]
+
+
+class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of a create that carried a key."""
+
+    account_id: AccountId
+    key: str
+    request_digest: bytes
+    created_at: Instant
+    first: Task
+
+
+class Needs:
+    """The rows a batch must see. Built by `core.needs`, read by the stores."""
+
+    __slots__ = ("accounts", "claims", "idempotency", "leases", "naming", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: set[TaskKey] = set()
+        self.accounts: set[AccountId] = set()
+        self.idempotency: set[IdempotencyKey] = set()
+        self.claims: dict[TypeKey, int] = {}
+        self.leases: dict[AccountId, int] = {}
+        self.naming: dict[AccountId, int] = {}
+
+    def candidates(self, key: TypeKey) -> int:
+        """Say how many pending rows to load for a type.
+
+        Commands naming an id may take a loaded candidate away before a claim sees it.
+        """
+        return self.claims[key] + self.naming.get(key[0], 0)
+
+    def overdue(self, key: TypeKey) -> int:
+        """Say how many overdue rows to load for a type."""
+        return self.candidates(key) + CLAIM_OVERDUE_MARGIN
+
+
+class View:
+    """The loaded rows, each decision seeing the changes of those before it."""
+
+    def __init__(self, now: Instant) -> None:
+        self.now = now
+        self.accounts: dict[AccountId, Account] = {}
+        self.live_leases: dict[AccountId, int] = {}
+        self.lease_ends: dict[AccountId, Instant] = {}
+        self.more_overdue: set[TypeKey] = set()
+        self.unsettled: set[TypeKey] = set()
+        self.new_tasks: dict[TaskKey, Task] = {}
+        self.changed_tasks: dict[TaskKey, Task] = {}
+        self.deleted_tasks: list[TaskKey] = []
+        self.new_accounts: list[Account] = []
+        self.changed_accounts: set[AccountId] = set()
+        self.new_keys: list[ApiKey] = []
+        self.new_idempotency: list[IdempotencyRow] = []
+        self.deleted_idempotency: list[IdempotencyKey] = []
+        self.request_counts: list[RequestCount] = []
+        self.granted: dict[AccountId, int] = {}
+        self._tasks: dict[TaskKey, Task] = {}
+        self._idempotency: dict[IdempotencyKey, IdempotencyRow] = {}
+        self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
+        self._overdue: dict[TypeKey, list[TaskKey]] = {}
+
+    # Loading, by the store.
+
+    def load_tasks(self, tasks: Iterable[Task]) -> None:
+        """Take rows that commands name."""
+        for task in tasks:
+            self._tasks.setdefault((task.account_id, task.id), task)
+
+    def load_claimable(self, key: TypeKey, pending: list[Task], overdue: list[Task]) -> None:
+        """Take the first pending rows of a type, in claim order, and its overdue rows."""
+        self.load_tasks(pending)
+        self.load_tasks(overdue)
+        # Rows in claim order are a valid heap already.
+        self._claimable[key] = [(task.claim_order, (task.account_id, task.id)) for task in pending]
+        self._overdue[key] = [(task.account_id, task.id) for task in overdue]
+
+    def load_idempotency(self, rows: Iterable[IdempotencyRow]) -> None:
+        """Take remembered creates."""
+        for row in rows:
+            self._idempotency[row.account_id, row.key] = row
+
+    # Reading and changing, by decisions.
+
+    def task(self, account_id: AccountId, task_id: TaskId) -> Task | None:
+        """Give the account's task as it is now within the batch."""
+        return self._tasks.get((account_id, task_id))
+
+    def remembered(self, account_id: AccountId, key: str) -> IdempotencyRow | None:
+        """Give what is remembered of an idempotency key."""
+        return self._idempotency.get((account_id, key))
+
+    def remember(self, row: IdempotencyRow) -> None:
+        """Keep a create for its repeats; a key whose life was over is replaced."""
+        key = (row.account_id, row.key)
+        self._idempotency[key] = row
+        self.new_idempotency.append(row)
+        # A key purged earlier in the batch lives again: its deletion must not be saved.
+        if key in self.deleted_idempotency:
+            self.deleted_idempotency.remove(key)
+
+    def forget(self, account_id: AccountId, key: str) -> None:
+        """Drop a remembered create."""
+        self._idempotency.pop((account_id, key), None)
+        self.deleted_idempotency.append((account_id, key))
+
+    def insert(self, task: Task) -> None:
+        """Add a new task."""
+        key = (task.account_id, task.id)
+        self.new_tasks[key] = task
+        self._put(key, task)
+
+    def put(self, task: Task) -> None:
+        """Replace a task by its changed self."""
+        key = (task.account_id, task.id)
+        self._count_lease(self._tasks.get(key), task)
+        if key in self.new_tasks:
+            self.new_tasks[key] = task
+        else:
+            self.changed_tasks[key] = task
+        self._put(key, task)
+
+    def delete(self, task: Task) -> None:
+        """Remove a task."""
+        key = (task.account_id, task.id)
+        self._tasks.pop(key, None)
+        self.changed_tasks.pop(key, None)
+        self.deleted_tasks.append(key)
+
+    def put_account(self, account: Account) -> None:
+        """Replace an account by its changed self."""
+        self.accounts[account.id] = account
+        self.changed_accounts.add(account.id)
+
+    def insert_account(self, account: Account, key: ApiKey) -> None:
+        """Add an account with its first key."""
+        self.new_accounts.append(account)
+        self.new_keys.append(key)
+
+    def take_overdue(self, key: TypeKey) -> Iterator[Task]:
+        """Hand out each row of a type that was loaded overdue once, as it is now."""
+        for task_key in self._overdue.pop(key, ()):
+            task = self._tasks.get(task_key)
+            if task is not None:
+                yield task
+
+    def first_claimable(self, key: TypeKey) -> Task | None:
+        """Give the first pending, due task of a type; it stays until it changes."""
+        heap = self._claimable.get(key)
+        while heap:
+            order, task_key = heap[0]
+            task = self._tasks.get(task_key)
+            if task is not None and task.status is Status.PENDING and task.claim_order == order:
+                return task
+            heapq.heappop(heap)
+        return None
+
+    def _put(self, key: TaskKey, task: Task) -> None:
+        self._tasks[key] = task
+        heap = self._claimable.get((task.account_id, task.type))
+        if heap is not None and task.status is Status.PENDING and task.due(self.now):
+            heapq.heappush(heap, (task.claim_order, key))
+
+    def _count_lease(self, before: Task | None, after: Task) -> None:
+        account_id = after.account_id
+        if account_id not in self.live_leases:
+            return
+        held = before is not None and before.lease_alive(self.now)
+        self.live_leases[account_id] += after.lease_alive(self.now) - held

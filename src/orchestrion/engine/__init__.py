@@ -1,0 +1,1 @@
+"""Time, transactions and order: what stands between the handlers and a database."""

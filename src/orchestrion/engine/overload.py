@@ -1,0 +1,62 @@
+"""Who is turned away when the queue fills: creates first, then claims, lease holders last."""
+
+from typing import Final
+
+import msgspec
+
+from orchestrion.core.commands import (
+    CancelTask,
+    ClaimNext,
+    ClaimTask,
+    Command,
+    CompleteTask,
+    CreateTask,
+    FailTask,
+    Heartbeat,
+    RequeueTask,
+)
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.outcomes import Rejection
+
+OVERLOADED: Final = "The server is overloaded; nothing was changed."
+OVERLOAD_WAIT_SECONDS: Final = 1
+
+
+class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many commands may wait, and the share of that each kind may fill."""
+
+    queue_max: int = 4_096
+    batch_max: int = 256
+    create_share: float = 0.5
+    claim_share: float = 0.75
+
+
+class Admission:
+    """Decides by kind and by the queue's length; the thresholds are worked out once."""
+
+    def __init__(self, limits: QueueLimits) -> None:
+        create_max = int(limits.queue_max * limits.create_share)
+        claim_max = int(limits.queue_max * limits.claim_share)
+        self._queue_max: dict[type[Command], int] = {
+            CreateTask: create_max,
+            ClaimNext: claim_max,
+            ClaimTask: claim_max,
+            CancelTask: claim_max,
+            RequeueTask: claim_max,
+            CompleteTask: limits.queue_max,
+            FailTask: limits.queue_max,
+            Heartbeat: limits.queue_max,
+        }
+        # Jobs and registrations give way to those who work.
+        self._others_max = create_max
+
+    def refused(self, command: Command, waiting: int) -> Rejection | None:
+        """Refuse the command if the queue is too long for its kind."""
+        if waiting < self._queue_max.get(type(command), self._others_max):
+            return None
+        return Rejection(
+            code=ErrorCode.SERVER_ERROR,
+            status=503,
+            message=OVERLOADED,
+            wait_seconds=OVERLOAD_WAIT_SECONDS,
+        )

@@ -1,0 +1,146 @@
+"""What the engine asks of the world: protocols that databases and observers fit."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.clock import Clock
+from orchestrion.core.found import Found
+from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.instants import Instant
+from orchestrion.core.listing import PageQuery
+from orchestrion.core.task import Status
+from orchestrion.core.view import Needs, View
+
+__all__ = [
+    "BatchRecord",
+    "Clock",
+    "Found",
+    "JobStatus",
+    "Observer",
+    "Reader",
+    "RequestRecord",
+    "Store",
+]
+
+R = TypeVar("R")
+
+
+class Store(Protocol):
+    """What the writer asks of a database. Backends fit it; none imports it."""
+
+    async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
+        """Load what `needs` names, run `decide` on it, save what it changed, commit.
+
+        May run `decide` again. Raises Poison, Conflict, Unavailable or Unknown.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """What handlers and jobs read, beside the writer. Every method may raise Unavailable."""
+
+    async def task(self, account_id: AccountId, task_id: TaskId) -> Found:
+        """Read one task; none if it is not the account's."""
+        ...
+
+    async def page(self, query: PageQuery) -> Found:
+        """Read one page, newest first."""
+        ...
+
+    async def account(self, account_id: AccountId) -> Account | None:
+        """Read an account."""
+        ...
+
+    async def principal(self, key_hash: bytes) -> Principal | None:
+        """Read whose key this is; None if it is unknown or revoked."""
+        ...
+
+    async def request_counts(self, since: Instant) -> list[RequestCount]:
+        """Read the counters of windows that began after an instant."""
+        ...
+
+    async def overdue(self, limit: int) -> list[tuple[AccountId, TaskId]]:
+        """Name claimed tasks whose lease has ended, account by account."""
+        ...
+
+    async def account_with_finished(self, after: AccountId) -> Account | None:
+        """Read the next account, by id, that has finished tasks."""
+        ...
+
+    async def finished_before(
+        self, account_id: AccountId, cutoff: Instant, limit: int
+    ) -> list[TaskId]:
+        """Name an account's tasks that finished up to an instant, oldest first."""
+        ...
+
+    async def idempotency_keys_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, str]]:
+        """Name idempotency keys made up to an instant, oldest first."""
+        ...
+
+    async def counts(self) -> dict[Status, int]:
+        """Count tasks by status; reads a whole index, so ask seldom."""
+        ...
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP answer, for logs and metrics; `operation` is "unknown" where none matched."""
+
+    request_id: str
+    operation: str
+    method: str
+    account_id: str
+    status: int
+    seconds: float
+    error: str = ""
+
+
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One commit: how many commands it carried and how long it took, load to commit."""
+
+    commands: int
+    seconds: float
+
+
+class Observer(Protocol):
+    """Who is told what happened; never raises."""
+
+    def request(self, record: RequestRecord) -> None:
+        """Take note of an HTTP answer."""
+        ...
+
+    def batch(self, record: BatchRecord) -> None:
+        """Take note of a commit."""
+        ...
+
+    def fault(self, event: str, request_id: str, error: BaseException) -> None:
+        """Take note of something broken."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Take note of load that was shed."""
+        ...
+
+
+class JobStatus(Protocol):
+    """When each background job last ran."""
+
+    def started(self, job: str) -> None:
+        """Take note of a start."""
+        ...
+
+    def finished(self, job: str) -> None:
+        """Take note of a run that went well."""
+        ...
+
+    def failed(self, job: str, error: BaseException) -> None:
+        """Take note of a run that broke."""
+        ...
+
+    def last_run_at(self, job: str) -> Instant | None:
+        """Tell when a job last finished well."""
+        ...

@@ -1,0 +1,190 @@
+"""Group commit: the commands that arrived during one commit are decided and committed together."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from orchestrion.core.commands import ClaimNext, Command, CreateTask
+from orchestrion.core.decide import decide_all
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.faults import Conflict, Fault, Poison, Unavailable, Unknown
+from orchestrion.core.limits import AGAIN_MAX, IN_FLIGHT_WAIT_SECONDS
+from orchestrion.core.needs import needs_of
+from orchestrion.core.outcomes import Again, NoTask, Outcome, Rejection
+from orchestrion.core.plans import Catalogue
+from orchestrion.engine.overload import Admission, QueueLimits
+from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
+
+CONFLICT_TRIES: Final = 3
+STOPPING: Final = "The server is stopping; nothing was changed."
+STOPPING_WAIT_SECONDS: Final = 2
+
+
+class Entry:
+    """One command and the caller that waits for its outcome."""
+
+    __slots__ = ("command", "future", "tries")
+
+    def __init__(self, command: Command, future: asyncio.Future[Outcome]) -> None:
+        self.command = command
+        self.future = future
+        self.tries = 0
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the caller its outcome, unless it has left."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def fail(self, fault: BaseException) -> None:
+        """Tell the caller what broke, unless it has left."""
+        if not self.future.done():
+            self.future.set_exception(fault)
+
+
+class Writer:
+    """Commits commands from concurrent requests together.
+
+    There is no timer: a batch is what queued up while the last one was being committed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        clock: Clock,
+        observer: Observer,
+        limits: QueueLimits | None = None,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._observer = observer
+        self._limits = limits or QueueLimits()
+        self._admission = Admission(self._limits)
+        self._waiting: deque[Entry] = deque()
+        self._arrived = asyncio.Event()
+        self._undecided: set[tuple[str, str]] = set()
+        self._stopping = False
+
+    @property
+    def depth(self) -> int:
+        """The number of commands waiting for a batch."""
+        return len(self._waiting)
+
+    async def submit(self, command: Command) -> Outcome:
+        """Have a command decided and committed; the outcome comes after the commit.
+
+        Raises Poison, Conflict, Unavailable (surely nothing happened) or Unknown.
+        """
+        refused = self._refused(command)
+        if refused:
+            return refused
+        entry = Entry(command, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._arrived.set()
+        return await entry.future
+
+    async def run(self) -> None:
+        """Commit batch after batch until stopped, then what still waits."""
+        while not (self._stopping and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            while batch := self._next_batch():
+                await self._commit_undecided(batch)
+
+    def stop(self) -> None:
+        """Refuse new commands; `run` returns once those accepted are committed."""
+        self._stopping = True
+        self._arrived.set()
+
+    def _refused(self, command: Command) -> Rejection | None:
+        if self._stopping:
+            return Rejection(
+                code=ErrorCode.SERVER_ERROR,
+                status=503,
+                message=STOPPING,
+                wait_seconds=STOPPING_WAIT_SECONDS,
+            )
+        if _create_key(command) in self._undecided:
+            return Rejection(
+                code=ErrorCode.IDEMPOTENCY_IN_FLIGHT, wait_seconds=IN_FLIGHT_WAIT_SECONDS
+            )
+        refused = self._admission.refused(command, len(self._waiting))
+        if refused:
+            self._observer.refused(type(command).__name__)
+        return refused
+
+    def _next_batch(self) -> list[Entry]:
+        batch: list[Entry] = []
+        while self._waiting and len(batch) < self._limits.batch_max:
+            entry = self._waiting.popleft()
+            # Callers that hung up leave here, before the batch: later they would pull others in.
+            if not entry.future.cancelled():
+                batch.append(entry)
+        return batch
+
+    async def _commit_undecided(self, batch: list[Entry]) -> None:
+        # A repeat that arrives while the first request is being committed is told to come back.
+        keys = {key for entry in batch if (key := _create_key(entry.command))}
+        self._undecided |= keys
+        try:
+            await self._commit(batch)
+        finally:
+            self._undecided -= keys
+
+    async def _commit(self, batch: Sequence[Entry]) -> None:
+        try:
+            outcomes = await self._transact([entry.command for entry in batch])
+        except Poison as fault:
+            # Surely rolled back, by one of the commands: find it, spare the others.
+            await self._isolate(batch, fault)
+        except Exception as fault:  # noqa: BLE001 - whatever broke, every caller must hear of it
+            # The fate of a commit may be unknown here, so nothing is ever replayed.
+            for entry in batch:
+                entry.fail(fault if isinstance(fault, Fault) else Unknown(repr(fault)))
+        else:
+            # After the commit, never before: an outcome is a promise.
+            self._answer(batch, outcomes)
+
+    async def _isolate(self, batch: Sequence[Entry], fault: Poison) -> None:
+        if len(batch) == 1:
+            batch[0].fail(fault)
+            return
+        middle = len(batch) // 2
+        await self._commit(batch[:middle])
+        await self._commit(batch[middle:])
+
+    async def _transact(self, commands: list[Command]) -> list[Outcome]:
+        started = self._clock.monotonic()
+        decide = partial(decide_all, commands, self._catalogue)
+        for _ in range(CONFLICT_TRIES):
+            try:
+                outcomes = await self._store.transact(needs_of(commands), decide)
+            except Conflict as conflict:
+                last = conflict
+                continue
+            seconds = self._clock.monotonic() - started
+            self._observer.batch(BatchRecord(commands=len(commands), seconds=seconds))
+            return outcomes
+        message = f"another transaction was in the way {CONFLICT_TRIES} times: {last}"
+        raise Unavailable(message) from last
+
+    def _answer(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
+        again: list[Entry] = []
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if not isinstance(outcome, Again):
+                entry.answer(outcome)
+            elif entry.tries < AGAIN_MAX and isinstance(entry.command, ClaimNext):
+                entry.tries += 1
+                again.append(entry)
+            else:
+                entry.answer(NoTask(now=self._clock.now()))
+        self._waiting.extendleft(reversed(again))
+
+
+def _create_key(command: Command) -> tuple[str, str] | None:
+    if isinstance(command, CreateTask) and command.idempotency_key is not None:
+        return (command.account_id, command.idempotency_key)
+    return None

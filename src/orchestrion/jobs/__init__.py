@@ -1,0 +1,1 @@
+"""Background work: commands on a timer."""

@@ -1,0 +1,57 @@
+"""Deletes what is past its time: finished tasks by their plan's retention, idempotency keys."""
+
+from typing import Final
+
+from orchestrion.core.clock import Clock
+from orchestrion.core.commands import PurgeFinished, PurgeIdempotencyKeys
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.limits import IDEMPOTENCY_LIFE_SECONDS, PURGE_BATCH_MAX
+from orchestrion.core.outcomes import Swept
+from orchestrion.core.plans import Catalogue
+from orchestrion.engine.ports import Reader
+from orchestrion.engine.writer import Writer
+
+FINISHED: Final = "purge_finished"
+KEYS: Final = "purge_idempotency_keys"
+EVERY_SECONDS: Final = 60.0
+BATCHES_MAX: Final = 100
+
+
+class Purge:
+    """Finds candidates with reads, and has the writer delete those that are still past it."""
+
+    def __init__(self, writer: Writer, reader: Reader, catalogue: Catalogue, clock: Clock) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def finished(self) -> None:
+        """Go through the accounts that have finished tasks."""
+        account_id = AccountId("")
+        while account := await self._reader.account_with_finished(account_id):
+            account_id = account.id
+            cutoff = self._catalogue.retention_cutoff(account, self._clock.now())
+            await self._finished_of(account_id, cutoff)
+
+    async def idempotency_keys(self) -> None:
+        """Forget keys whose seven days are over."""
+        cutoff = Instant(self._clock.now() - IDEMPOTENCY_LIFE_SECONDS * SECOND)
+        for _ in range(BATCHES_MAX):
+            keys = await self._reader.idempotency_keys_before(cutoff, PURGE_BATCH_MAX)
+            if not keys or not await self._swept(PurgeIdempotencyKeys(keys=tuple(keys))):
+                return
+
+    async def _finished_of(self, account_id: AccountId, cutoff: Instant) -> None:
+        for _ in range(BATCHES_MAX):
+            found = await self._reader.finished_before(account_id, cutoff, PURGE_BATCH_MAX)
+            if not found:
+                return
+            purge = PurgeFinished(account_id=account_id, task_ids=tuple(found))
+            if not await self._swept(purge):
+                return
+
+    async def _swept(self, command: PurgeFinished | PurgeIdempotencyKeys) -> int:
+        outcome = await self._writer.submit(command)
+        return outcome.count if isinstance(outcome, Swept) else 0

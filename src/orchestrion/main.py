@@ -1,0 +1,206 @@
+"""The composition root: from settings to a running server."""
+
+import asyncio
+import ipaddress
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from orchestrion import __version__
+from orchestrion.api.gate import BodyFactory, ProtocolHooks
+from orchestrion.api.phases import ProtocolLimits
+from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.stopping import stop_on_signals
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.outcomes import Rejection, Situation
+from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue, catalogue_from_toml
+from orchestrion.engine.clock import SteadyClock
+from orchestrion.jobs.runner import Job, Runner
+from orchestrion.observe.capture import captured
+from orchestrion.observe.jobs import JobHistory
+from orchestrion.observe.logs import LogOptions, Logs
+from orchestrion.observe.metrics import Metrics
+from orchestrion.observe.metrics_server import MetricsServer
+from orchestrion.observe.observer import ProcessObserver
+from orchestrion.service import Service, ServiceOptions, Surroundings
+from orchestrion.settings import Settings
+from orchestrion.store.sqlite import operator
+from orchestrion.store.sqlite.backend import Backend
+from orchestrion.store.sqlite.database import Place
+
+COUNT_TASKS: Final = "count_tasks"
+COUNT_TASKS_EVERY_SECONDS: Final = 15.0
+# Commands wait in one thread and commit in another: hand the interpreter over sooner than usual.
+SWITCH_SECONDS: Final = 0.001
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until asked to stop, then finish what was accepted.
+
+    Raises StoreRefused or CannotListen, whose text is one line for the operator.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    catalogue = _catalogue(settings)
+    with stop_on_signals() as stop:
+        backend = Backend(Place(path=settings.database_path), SteadyClock, catalogue)
+        try:
+            logging = LogOptions(level=settings.log_level, format=settings.log_format)
+            with Logs(logging, backend.clock) as logs, captured(logs):
+                await _Process(settings, catalogue, backend, logs).run(stop)
+        finally:
+            await backend.close()
+
+
+class _Process:
+    """One server: the service and what is around it."""
+
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, backend: Backend, logs: Logs
+    ) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._logs = logs
+        self._jobs = JobHistory(backend.clock)
+        self._metrics = Metrics(self._jobs, lambda: logs.dropped)
+        self._observer = ProcessObserver(logs, self._metrics)
+        self._service = Service(
+            ServiceOptions(
+                catalogue=catalogue,
+                registration=settings.registration,
+                public_url=settings.public_url,
+                trusted_proxies=settings.trusted_proxies,
+                cors_origins=settings.cors_origins,
+                artifact_base_url=settings.artifact_base_url,
+            ),
+            Surroundings(
+                store=backend.store,
+                reader=backend.reader,
+                clock=backend.clock,
+                observer=self._observer,
+                jobs=self._jobs,
+            ),
+        )
+        self._metrics.watch_queue(lambda: self._service.writer.depth)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        await self._service.start()
+        try:
+            async with self._metrics_served(), _running(self._service.runner):
+                lifecycle = ServerLifecycle(
+                    stop=stop, on_started=self._started, on_stopping=self._stopping
+                )
+                await serve_http(self._service.app, self._server_options(), lifecycle)
+        finally:
+            await self._service.stop()
+        self._logs.info("stopped")
+
+    def _started(self, host: str, port: int) -> None:
+        url = f"http://{_bracketed(host)}:{port}"
+        self._logs.info("started", url=url, version=__version__)
+        if _loopback(host):
+            first_key(self._backend, self._settings, url)
+
+    def _stopping(self) -> None:
+        self._service.stopping = True
+        self._logs.info("stopping")
+
+    def _server_options(self) -> ServerOptions:
+        return ServerOptions(
+            host=self._settings.host,
+            port=self._settings.port,
+            hooks=self._hooks(),
+            drain_delay_seconds=self._settings.drain_delay_seconds,
+            shutdown_seconds=self._settings.shutdown_seconds,
+        )
+
+    def _hooks(self) -> ProtocolHooks:
+        wait = ProtocolLimits().retry_after_seconds
+        return ProtocolHooks(
+            new_request_id=self._service.mint.request_id,
+            observer=self._observer,
+            bad_request=self._body(Rejection(code=ErrorCode.INVALID_REQUEST)),
+            overloaded=self._body(
+                Rejection(code=ErrorCode.SERVER_ERROR, status=503, wait_seconds=wait)
+            ),
+            server_error=self._body(
+                Rejection(code=ErrorCode.SERVER_ERROR, situation=Situation.COMMIT_UNKNOWN)
+            ),
+        )
+
+    def _body(self, rejection: Rejection) -> BodyFactory:
+        return lambda message, request_id: self._service.refusal(rejection, message, request_id)
+
+    @asynccontextmanager
+    async def _metrics_served(self) -> AsyncIterator[None]:
+        if not self._settings.metrics_port:
+            yield
+            return
+        server = MetricsServer(
+            self._metrics, self._settings.metrics_host, self._settings.metrics_port
+        )
+        await server.start()
+        counting = Job(name=COUNT_TASKS, seconds=COUNT_TASKS_EVERY_SECONDS, run=self._count_tasks)
+        try:
+            async with _running(Runner([counting], self._jobs, self._observer)):
+                yield
+        finally:
+            await server.stop()
+
+    async def _count_tasks(self) -> None:
+        counts = await self._backend.reader.counts()
+        self._metrics.set_task_counts({status.value: count for status, count in counts.items()})
+
+
+def first_key(backend: Backend, settings: Settings, url: str) -> None:
+    """On an empty database, print a key and a line that uses it: once, and never again."""
+    path = settings.database_path
+    if operator.list_keys(path):
+        return
+    key = operator.create_key(path, None, None).key
+    print(WELCOME.format(key=key, url=url, path=path), flush=True)
+
+
+WELCOME: Final = """
+Orchestrion serves {url} and keeps its tasks in {path}
+
+Your API key, shown this once:
+
+    {key}
+
+Create a first task:
+
+    curl -sS {url}/v1/tasks -H 'Authorization: Bearer {key}' \
+-H 'Content-Type: application/json' -d '{{"type":"hello","payload":{{"name":"world"}}}}'
+
+What an agent needs to know: {url}/AGENTS.md
+"""
+
+
+@asynccontextmanager
+async def _running(runner: Runner) -> AsyncIterator[None]:
+    task = asyncio.create_task(runner.run(), name="jobs")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    if settings.plans_path is not None:
+        return catalogue_from_toml(settings.plans_path.read_text("utf-8"))
+    return HOSTED if settings.plans == "hosted" else SELF_HOSTED
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

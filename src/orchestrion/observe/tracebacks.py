@@ -1,0 +1,25 @@
+"""Exceptions as bounded text without the values of any variable."""
+
+from collections.abc import Iterator
+from traceback import TracebackException
+
+from orchestrion.observe.redaction import printable_lines
+
+FRAMES_MAX = 50
+PART_CHARS_MAX = 600
+TRACEBACK_CHARS_MAX = 16_000
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback with its causes; of a long one the end, which names the error.
+
+    Messages of exceptions are cut, because foreign code may quote what it was given in them.
+    """
+    # Keys go before the cut: a cut must not leave a key's tail without its beginning.
+    text = printable_lines("".join(_parts(error))).rstrip("\n")
+    return text if len(text) <= TRACEBACK_CHARS_MAX else f"…{text[-TRACEBACK_CHARS_MAX:]}"
+
+
+def _parts(error: BaseException) -> Iterator[str]:
+    for part in TracebackException.from_exception(error, limit=-FRAMES_MAX, compact=True).format():
+        yield part if len(part) <= PART_CHARS_MAX else f"{part[:PART_CHARS_MAX]}…\n"

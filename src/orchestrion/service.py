@@ -1,0 +1,147 @@
+"""Puts one service together from its parts, whatever serves it: a real server or a test."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+from starlette.types import ASGIApp
+
+from orchestrion.api.address import Addresses, Network
+from orchestrion.api.app import NO_OPERATION, create_app
+from orchestrion.api.auth import Authenticator
+from orchestrion.api.billing import BillingHandlers
+from orchestrion.api.discovery import documents
+from orchestrion.api.endpoint import Handler, Reception
+from orchestrion.api.health import HealthHandlers, Watched
+from orchestrion.api.http import Request
+from orchestrion.api.keys import KeyHandlers
+from orchestrion.api.limits import Limiter
+from orchestrion.api.respond import Responder
+from orchestrion.api.tasks import TaskHandlers
+from orchestrion.core.contract import Guide
+from orchestrion.core.ids import RequestId
+from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.limits import WINDOW_SECONDS
+from orchestrion.core.outcomes import Rejection
+from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.engine.mint import Mint
+from orchestrion.engine.overload import QueueLimits
+from orchestrion.engine.ports import Clock, JobStatus, Observer, Reader, Store
+from orchestrion.engine.writer import Writer
+from orchestrion.jobs import count_requests, expire_leases, purge
+from orchestrion.jobs.runner import Job, Runner
+
+
+class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What varies between services, as plain values."""
+
+    catalogue: Catalogue = SELF_HOSTED
+    registration: str = "open"
+    public_url: str = ""
+    trusted_proxies: Sequence[Network] = ()
+    cors_origins: Sequence[str] = ()
+    artifact_base_url: str = "https://api.outputlayer.dev"
+    queue: QueueLimits = QueueLimits()
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service runs in: a database, a clock, and who watches."""
+
+    store: Store
+    reader: Reader
+    clock: Clock
+    observer: Observer
+    jobs: JobStatus
+
+
+class Service:
+    """The writer, the application and the jobs of one process."""
+
+    def __init__(self, options: ServiceOptions, around: Surroundings) -> None:
+        self.options = options
+        self.around = around
+        self.stopping = False
+        self.mint = Mint(around.clock)
+        self.writer = Writer(
+            around.store, options.catalogue, around.clock, around.observer, options.queue
+        )
+        self.limiter = Limiter(options.catalogue, around.clock)
+        self.responder = Responder(Guide(artifact_base_url=options.artifact_base_url))
+        self.app = self._app()
+        self.runner = Runner(self._jobs(), around.jobs, around.observer)
+        self._writing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to commit; raises Unavailable where the database does not answer."""
+        since = Instant(self.around.clock.now() - WINDOW_SECONDS * SECOND)
+        self.limiter.load(await self.around.reader.request_counts(since))
+        self._writing = asyncio.create_task(self.writer.run(), name="writer")
+
+    async def stop(self) -> None:
+        """Commit what was accepted, then commit no more."""
+        await count_requests.count_requests(self.writer, self.limiter.unsaved)
+        self.writer.stop()
+        if self._writing is not None:
+            await self._writing
+
+    def refusal(self, rejection: Rejection, message: str, request_id: str) -> bytes:
+        """Write the body of a refusal for a request that never reached the application."""
+        request = Request(operation=NO_OPERATION, request_id=RequestId(request_id), headers={})
+        return self.responder.refused(replace(rejection, message=message), request).body
+
+    def _app(self) -> ASGIApp:
+        reception = Reception(
+            authenticator=Authenticator(self.around.reader, self.around.clock),
+            limiter=self.limiter,
+            addresses=Addresses(self.options.trusted_proxies),
+            responder=self.responder,
+            mint=self.mint,
+            clock=self.around.clock,
+            observer=self.around.observer,
+        )
+        return create_app(self._handlers(), reception, self.options.cors_origins)
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        options, around = self.options, self.around
+        tasks = TaskHandlers(self.writer, around.reader, self.responder, self.mint, self.limiter)
+        billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
+        keys = KeyHandlers(self.writer, self.responder, self.mint, options.registration)
+        watched = Watched(
+            job=expire_leases.NAME,
+            every_seconds=expire_leases.EVERY_SECONDS,
+            stopping=lambda: self.stopping,
+        )
+        health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
+        return {
+            **_methods(tasks, billing, keys, health),
+            **documents(options.catalogue, self.responder.guide, options.public_url),
+        }
+
+    def _jobs(self) -> Sequence[Job]:
+        writer, reader = self.writer, self.around.reader
+        purging = purge.Purge(writer, reader, self.options.catalogue, self.around.clock)
+        return (
+            Job(
+                name=expire_leases.NAME,
+                seconds=expire_leases.EVERY_SECONDS,
+                run=lambda: expire_leases.expire_leases(writer, reader),
+            ),
+            Job(name=purge.FINISHED, seconds=purge.EVERY_SECONDS, run=purging.finished),
+            Job(name=purge.KEYS, seconds=purge.EVERY_SECONDS, run=purging.idempotency_keys),
+            Job(
+                name=count_requests.NAME,
+                seconds=count_requests.EVERY_SECONDS,
+                run=lambda: count_requests.count_requests(writer, self.limiter.unsaved),
+            ),
+        )
+
+
+def _methods(*parts: object) -> dict[str, Handler]:
+    """Map each public coroutine method by its name, which is its operation's."""
+    return {
+        name: getattr(part, name)
+        for part in parts
+        for name in dir(part)
+        if not name.startswith("_")
+    }

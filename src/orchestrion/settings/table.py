@@ -1,0 +1,91 @@
+"""The table of settings: flags, variables, file keys and help all derive from it."""
+
+import msgspec
+
+from orchestrion.settings.values import (
+    BASE_URL,
+    DATABASE,
+    HOST,
+    ORIGINS,
+    PLANS,
+    PORT_MAX,
+    PROXIES,
+    PUBLIC_URL,
+    SECONDS_MAX,
+    Kind,
+    one_of,
+    whole_number,
+)
+
+VARIABLE_START = "ORCHESTRION_"
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting: its name as a field of Settings, how it is read, and what it does."""
+
+    name: str
+    kind: Kind
+    about: str
+    # A secret has no flag, since command lines are public, but `…_FILE` may point to it.
+    secret: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The flag of the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return VARIABLE_START + self.name.upper()
+
+
+SETTINGS = (
+    Setting(name="host", kind=HOST, about="Address the API listens on."),
+    Setting(name="port", kind=whole_number(0, PORT_MAX), about="Port of the API; 0 takes any."),
+    Setting(name="database", kind=DATABASE, about="Where everything is kept."),
+    Setting(name="plans", kind=PLANS, about="Catalogue of plans and their limits."),
+    Setting(
+        name="registration",
+        kind=one_of("open", "closed"),
+        about="Whether callers may register keys; operators always may.",
+    ),
+    Setting(
+        name="public_url",
+        kind=PUBLIC_URL,
+        about="Address callers know the service by; else that of each request.",
+    ),
+    Setting(name="trusted_proxies", kind=PROXIES, about="Proxies whose forwarded addresses count."),
+    Setting(
+        name="cors_origins", kind=ORIGINS, about="Web pages that may call routes that need a key."
+    ),
+    Setting(
+        name="artifact_base_url",
+        kind=BASE_URL,
+        about="Where the outputs that completed tasks name are downloaded.",
+    ),
+    Setting(
+        name="log_level",
+        kind=one_of("debug", "info", "warning", "error"),
+        about="Least severe entry that is logged.",
+    ),
+    Setting(
+        name="log_format",
+        kind=one_of("auto", "json", "console"),
+        about="Shape of the log; auto is console on a terminal, json elsewhere.",
+    ),
+    Setting(name="metrics_host", kind=HOST, about="Address /metrics listens on."),
+    Setting(
+        name="metrics_port", kind=whole_number(0, PORT_MAX), about="Port of /metrics; 0 is off."
+    ),
+    Setting(
+        name="drain_delay_seconds",
+        kind=whole_number(0, SECONDS_MAX),
+        about="Time to go on serving, not ready, after the signal to stop.",
+    ),
+    Setting(
+        name="shutdown_seconds",
+        kind=whole_number(1, SECONDS_MAX),
+        about="Time accepted requests have to finish.",
+    ),
+)

@@ -1,0 +1,150 @@
+"""Reads the text of one setting into its value; must not know where the text came from."""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+import msgspec
+
+from orchestrion.core.plans import PlanFileError, catalogue_from_toml
+
+PORT_MAX = 65_535
+SECONDS_MAX = 3_600
+LIST_LENGTH_MAX = 100
+FILE_BYTES_MAX = 1024 * 1024
+PLANS_BUILT_IN = ("self-hosted", "hosted")
+SQLITE_URL_START = "sqlite:///"
+
+Network = IPv4Network | IPv6Network
+
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """How a value is read, and the words for what is allowed; `read` raises ValueError."""
+
+    read: Callable[[str], object]
+    allowed: str
+
+
+def read_file(path: Path) -> str:
+    """Read a small text file; raises ValueError with the reason where that cannot be."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ValueError(error.strerror or "not readable") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8 text") from error
+    if len(text) > FILE_BYTES_MAX:
+        raise ValueError("larger than 1 MiB")
+    return text
+
+
+def one_of(*choices: str) -> Kind:
+    """Allow a few words, as they are."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return Kind(read=read, allowed=" or ".join(choices))
+
+
+def whole_number(least: int, most: int) -> Kind:
+    """Allow decimal digits between two bounds."""
+
+    def read(text: str) -> int:
+        if _NUMBER.fullmatch(text) is None or not least <= int(text) <= most:
+            raise ValueError
+        return int(text)
+
+    return Kind(read=read, allowed=f"a whole number from {least} to {most}")
+
+
+def list_of(read_item: Callable[[str], object], allowed: str) -> Kind:
+    """Allow comma-separated items, none included."""
+
+    def read(text: str) -> tuple[object, ...]:
+        items = [item.strip() for item in text.split(",")] if text.strip() else []
+        if len(items) > LIST_LENGTH_MAX:
+            raise ValueError(f"{len(items)} items; {LIST_LENGTH_MAX} are the most")
+        return tuple(read_item(item) for item in items)
+
+    return Kind(read=read, allowed=allowed)
+
+
+def sqlite_path(url: str) -> Path:
+    """Turn `sqlite:///FILE` into the path of the file; raises ValueError."""
+    name = url.removeprefix(SQLITE_URL_START)
+    unusable = not name or name.endswith("/") or name == ":memory:"
+    if not url.startswith(SQLITE_URL_START) or unusable or re.search(r"[?#\x00]", name):
+        raise ValueError
+    return Path(name)
+
+
+def _database(text: str) -> str:
+    sqlite_path(text)
+    return text
+
+
+def _plans(text: str) -> str:
+    if text in PLANS_BUILT_IN:
+        return text
+    if not text:
+        raise ValueError
+    try:
+        catalogue_from_toml(read_file(Path(text)))
+    except PlanFileError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _host(text: str) -> str:
+    if _HOST.fullmatch(text) is None:
+        raise ValueError
+    return text
+
+
+def _origin(text: str) -> str:
+    match = _ORIGIN.fullmatch(text)
+    if match is None or int(match.group(1) or 0) > PORT_MAX:
+        raise ValueError
+    return text
+
+
+def _public_url(text: str) -> str:
+    return _origin(text.removesuffix("/")) if text else ""
+
+
+def _base_url(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    host, _, path = rest.partition("/")
+    _origin(f"{scheme}://{host}")
+    if re.fullmatch(r"[A-Za-z0-9._~/-]*", path) is None:
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _cors_origin(text: str) -> str:
+    return text if text == "*" else _origin(text)
+
+
+def _network(text: str) -> Network:
+    return ip_network(text)
+
+
+DATABASE = Kind(
+    read=_database,
+    allowed="sqlite:///FILE (from the working folder) or sqlite:////FILE (from the root)",
+)
+PLANS = Kind(read=_plans, allowed="self-hosted, hosted or the path of a TOML file of plans")
+HOST = Kind(read=_host, allowed="an address or host name to listen on")
+PUBLIC_URL = Kind(read=_public_url, allowed="an http or https URL without a path, or nothing")
+BASE_URL = Kind(read=_base_url, allowed="an http or https URL without query or fragment")
+PROXIES = list_of(_network, "networks such as 10.0.0.0/8 or addresses, separated by commas")
+ORIGINS = list_of(_cors_origin, "origins such as https://app.example.com or *, separated by commas")

@@ -1,0 +1,1 @@
+"""Databases: they load rows and save rows, and know no rule."""

@@ -1,0 +1,113 @@
+"""Opening the file: the library's version, the file system, one server at a time, migrations."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+import apsw
+import msgspec
+
+from orchestrion.core.faults import StoreRefused
+from orchestrion.store.migrate import Migration, load_migrations, migrate
+from orchestrion.store.sqlite.filesystem import refuse_network_file_system
+
+# Older releases can corrupt a WAL that is reset while another connection writes.
+OLDEST_LIBRARY: Final = (3, 51, 3)
+BUSY_TIMEOUT_MS: Final = 5_000
+CACHE_KIB: Final = 32 * 1024
+READER_CACHE_KIB: Final = 8 * 1024
+_RECORD = "insert into schema_migrations values (?, ?, cast(unixepoch('subsec') * 1000 as integer))"
+_PACKAGE = "orchestrion.store.sqlite"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the database is; `vfs` names a SQLite file layer other than the system's."""
+
+    path: Path
+    vfs: str = ""
+
+
+def refuse_old_library(version: str) -> None:
+    """Raise StoreRefused for a SQLite library with known ways to lose data."""
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_LIBRARY:
+        oldest = ".".join(map(str, OLDEST_LIBRARY))
+        message = f"SQLite {version} is too old: {oldest} or newer is needed"
+        raise StoreRefused(message)
+
+
+def lock(path: Path) -> int:
+    """Keep other servers off the file while the descriptor is open; raises StoreRefused."""
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        message = f"another server is using {path}: one SQLite file serves one server"
+        raise StoreRefused(message) from error
+    return descriptor
+
+
+def open_writer(place: Place) -> apsw.Connection:
+    """Open, create and migrate the file for writing; raises StoreRefused."""
+    refuse_old_library(apsw.sqlite_lib_version())
+    refuse_network_file_system(place.path)
+    try:
+        # Tasks can hold anything: the file is for its owner alone.
+        os.close(os.open(place.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = connect(place)
+        connection.pragma("journal_mode", "wal")
+        migrate(SqliteDatabase(connection), load_migrations(_PACKAGE))
+    except (OSError, apsw.Error) as error:
+        message = f"cannot open the database {place.path}: {error}"
+        raise StoreRefused(message) from error
+    return connection
+
+
+def connect(place: Place) -> apsw.Connection:
+    """Open an existing file for short writes."""
+    connection = apsw.Connection(
+        str(place.path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=place.vfs or None
+    )
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", "on")
+    connection.pragma("cache_size", -CACHE_KIB)
+    # The writer alone moves pages from the WAL into the file (`checkpoint`).
+    connection.pragma("wal_autocheckpoint", 0)
+    return connection
+
+
+def open_reader(place: Place) -> apsw.Connection:
+    """Open the file for reading only."""
+    connection = apsw.Connection(
+        str(place.path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=place.vfs or None
+    )
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.pragma("query_only", "on")
+    connection.pragma("cache_size", -READER_CACHE_KIB)
+    connection.pragma("wal_autocheckpoint", 0)
+    return connection
+
+
+class SqliteDatabase:
+    """The file as the migration runner sees it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def applied(self) -> list[int]:
+        """Give the recorded numbers; a file without our table is new."""
+        if not self._connection.table_exists(None, "schema_migrations"):
+            return []
+        rows = self._connection.execute("select number from schema_migrations")
+        return [number for (number,) in rows]
+
+    def apply(self, migration: Migration) -> None:
+        """Run the file and record it."""
+        with self._connection:
+            self._connection.execute(migration.sql)
+            self._connection.execute(
+                _RECORD,
+                (migration.number, migration.name),
+            )

@@ -1,0 +1,234 @@
+-- Loads and saves of the embedded store. Task columns stand in the order of core.task.Task.
+
+-- name: load_mark
+-- Rides on the primary key of marks.
+select instant from marks where name = :name;
+
+-- name: save_mark
+-- Rides on the primary key of marks.
+insert into marks (name, instant) values (?1, ?2)
+on conflict (name) do update set instant = excluded.instant;
+
+-- name: load_account
+-- Rides on the primary key of accounts.
+select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window
+from accounts
+where id = :account_id;
+
+-- name: insert_account
+insert into accounts (id, email, plan, plan_expires_at, created_at, cycle_started_at,
+  tasks_in_cycle, creates_window_at, creates_in_window, claims_window_at, claims_in_window)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+
+-- name: save_account
+-- Rides on the primary key of accounts.
+update accounts
+set plan = ?2, plan_expires_at = ?3, cycle_started_at = ?4, tasks_in_cycle = ?5,
+  creates_window_at = ?6, creates_in_window = ?7, claims_window_at = ?8, claims_in_window = ?9
+where id = ?1;
+
+-- name: insert_key
+insert into api_keys (hash, id, account_id, created_at) values (?1, ?2, ?3, ?4);
+
+-- name: load_principal
+-- Rides on the primary key of api_keys.
+select api_keys.account_id, api_keys.id, accounts.plan, accounts.plan_expires_at
+from api_keys join accounts on accounts.id = api_keys.account_id
+where api_keys.hash = :hash and api_keys.revoked_at is null;
+
+-- name: list_keys
+select id, account_id, created_at, revoked_at from api_keys order by id;
+
+-- name: revoke_key
+-- Rides on the unique index of api_keys.id.
+update api_keys set revoked_at = :now where id = :id and revoked_at is null;
+
+-- name: any_key
+select 1 from api_keys limit 1;
+
+-- name: load_task
+-- Rides on the primary key of tasks.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = ?1 and id = ?2;
+
+-- name: next_priority
+-- Rides on tasks_claimable: one probe per distinct priority, whatever is scheduled for later.
+select max(priority)
+from tasks
+where account_id = :account_id and type = :type and status = 'pending' and priority < :below;
+
+-- name: load_claimable
+-- Rides on tasks_claimable, which gives the order.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and type = :type and status = 'pending'
+  and priority = :priority and due_at <= :now
+order by due_at, id
+limit :limit;
+
+-- name: load_overdue
+-- Rides on tasks_leased: as many rows as are overdue, which the sweeper keeps few.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and status = 'claimed' and lease_expires_at <= :now
+  and type = :type
+order by priority desc, due_at, id
+limit :limit;
+
+-- name: count_live_leases
+-- Rides on tasks_leased and stops at the limit.
+select count(*)
+from (
+  select 1
+  from tasks
+  where account_id = :account_id and status = 'claimed' and lease_expires_at > :now
+  limit :limit
+);
+
+-- name: first_lease_end
+-- Rides on tasks_leased.
+select min(lease_expires_at)
+from tasks
+where account_id = :account_id and status = 'claimed' and lease_expires_at > :now;
+
+-- name: insert_task
+insert into tasks (account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent, due_at)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+  ?20, ?21, ?22, ?23, ?24);
+
+-- name: save_task
+-- Rides on the primary key of tasks. What never changes after creation is left alone.
+update tasks
+set status = ?3, scheduled_at = ?4, due_at = ?5, attempt_count = ?6, claimed_by = ?7,
+  claimed_at = ?8, lease_expires_at = ?9, last_heartbeat_at = ?10, updated_at = ?11,
+  completed_at = ?12, last_failed_at = ?13, last_failure_reason = ?14, result = ?15,
+  output_id = ?16, lease_token = ?17
+where account_id = ?1 and id = ?2;
+
+-- name: save_lease
+-- Rides on the primary key of tasks. A renewed lease moves one index entry, not all of them.
+update tasks
+set lease_expires_at = ?3, last_heartbeat_at = ?4
+where account_id = ?1 and id = ?2;
+
+-- name: delete_task
+-- Rides on the primary key of tasks.
+delete from tasks where account_id = ?1 and id = ?2;
+
+-- name: load_idempotency
+-- Rides on the primary key of idempotency_keys.
+select account_id, key, request_digest, created_at, first
+from idempotency_keys
+where account_id = ?1 and key = ?2;
+
+-- name: save_idempotency
+-- Rides on the primary key of idempotency_keys; a key whose life is over is taken anew.
+insert into idempotency_keys (account_id, key, request_digest, created_at, first)
+values (?1, ?2, ?3, ?4, ?5)
+on conflict (account_id, key) do update
+set request_digest = excluded.request_digest, created_at = excluded.created_at,
+  first = excluded.first;
+
+-- name: delete_idempotency
+-- Rides on the primary key of idempotency_keys.
+delete from idempotency_keys where account_id = ?1 and key = ?2;
+
+-- name: load_request_counts
+select account_id, key_id, kind, window_at, count from request_counts where window_at > :since;
+
+-- name: save_request_count
+-- Rides on the primary key of request_counts.
+insert into request_counts (account_id, key_id, kind, window_at, count)
+values (?1, ?2, ?3, ?4, ?5)
+on conflict (account_id, key_id, kind) do update
+set window_at = excluded.window_at, count = excluded.count;
+
+-- name: list_page
+-- Rides on the primary key of tasks.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and id < :before
+  and (:status is null or status = :status)
+  and (:type is null or type = :type)
+  and (:claimed_by is null or claimed_by = :claimed_by)
+order by id desc
+limit :limit;
+
+-- name: list_page_by_status
+-- Rides on tasks_by_status.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and status = :status and id < :before
+  and (:type is null or type = :type)
+  and (:claimed_by is null or claimed_by = :claimed_by)
+order by id desc
+limit :limit;
+
+-- name: list_page_by_type
+-- Rides on tasks_by_type.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and type = :type and id < :before
+  and (:status is null or status = :status)
+  and (:claimed_by is null or claimed_by = :claimed_by)
+order by id desc
+limit :limit;
+
+-- name: next_overdue_account
+-- Rides on tasks_leased: the next account that has a lease at all.
+select min(account_id) from tasks where status = 'claimed' and account_id > :after;
+
+-- name: list_overdue
+-- Rides on tasks_leased.
+select account_id, id
+from tasks
+where account_id = :account_id and status = 'claimed' and lease_expires_at <= :now
+order by lease_expires_at
+limit :limit;
+
+-- name: next_finished_account
+-- Rides on tasks_finished: the next account that has a finished task.
+select min(account_id)
+from tasks
+where status in ('completed', 'dead_letter', 'cancelled') and account_id > :after;
+
+-- name: list_finished
+-- Rides on tasks_finished.
+select id
+from tasks
+where account_id = :account_id and status in ('completed', 'dead_letter', 'cancelled')
+  and updated_at <= :cutoff
+order by updated_at
+limit :limit;
+
+-- name: list_idempotency_before
+-- Rides on idempotency_keys_by_age.
+select account_id, key from idempotency_keys where created_at <= :cutoff order by created_at
+limit :limit;
+
+-- name: count_by_status
+-- Reads the whole of tasks_by_status; asked every few seconds at most, never per request.
+select status, count(*) from tasks group by status;

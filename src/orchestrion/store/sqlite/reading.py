@@ -1,0 +1,173 @@
+"""Reads beside the writer: a few read-only connections, each with a thread of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import apsw
+
+from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.clock import Clock
+from orchestrion.core.faults import Unavailable
+from orchestrion.core.found import Found
+from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.instants import Instant
+from orchestrion.core.listing import PageQuery
+from orchestrion.core.task import Status
+from orchestrion.store.named import load_statements
+from orchestrion.store.sqlite import rows
+from orchestrion.store.sqlite.database import Place, open_reader
+
+SQL: Final = load_statements("orchestrion.store.sqlite")
+READERS: Final = 2
+# Above every ULID: a first page starts here.
+_LAST_ID = "tsk_~"
+
+R = TypeVar("R")
+Read = Callable[[apsw.Connection], R]
+
+
+class SqliteReader:
+    """Reads for handlers and jobs. Fits `engine.ports.Reader`."""
+
+    def __init__(self, place: Place, clock: Clock) -> None:
+        self._clock = clock
+        self._connections = [open_reader(place) for _ in range(READERS)]
+        self._free = list(self._connections)
+        self._threads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
+
+    async def task(self, account_id: AccountId, task_id: TaskId) -> Found:
+        """Read one task; none if it is not the account's."""
+        return await self._run(lambda one: self._found(one, "load_task", (account_id, task_id)))
+
+    async def page(self, query: PageQuery) -> Found:
+        """Read one page, newest first."""
+        statement = "list_page"
+        if query.status is not None:
+            statement = "list_page_by_status"
+        elif query.type is not None:
+            statement = "list_page_by_type"
+        bindings = {
+            "account_id": query.account_id,
+            "status": query.status,
+            "type": query.type,
+            "claimed_by": query.claimed_by,
+            "before": query.before or _LAST_ID,
+            "limit": query.limit,
+        }
+        return await self._run(lambda one: self._found(one, statement, bindings))
+
+    async def account(self, account_id: AccountId) -> Account | None:
+        """Read an account."""
+        return await self._run(lambda one: _account(one, account_id))
+
+    async def principal(self, key_hash: bytes) -> Principal | None:
+        """Read whose key this is; None if it is unknown or revoked."""
+        return await self._run(lambda one: _principal(one, key_hash))
+
+    async def request_counts(self, since: Instant) -> list[RequestCount]:
+        """Read the counters of windows that began after an instant."""
+
+        def read(one: apsw.Connection) -> list[RequestCount]:
+            found = one.execute(SQL["load_request_counts"], {"since": since})
+            return [rows.count_of(row) for row in found]
+
+        return await self._run(read)
+
+    async def overdue(self, limit: int) -> list[tuple[AccountId, TaskId]]:
+        """Name claimed tasks whose lease has ended, account by account."""
+        now = self._clock.now()
+        return await self._run(lambda one: _overdue(one, now, limit))
+
+    async def account_with_finished(self, after: AccountId) -> Account | None:
+        """Read the next account, by id, that has finished tasks."""
+
+        def read(one: apsw.Connection) -> Account | None:
+            account_id = one.execute(SQL["next_finished_account"], {"after": after}).get
+            return None if account_id is None else _account(one, account_id)
+
+        return await self._run(read)
+
+    async def finished_before(
+        self, account_id: AccountId, cutoff: Instant, limit: int
+    ) -> list[TaskId]:
+        """Name an account's tasks that finished up to an instant, oldest first."""
+        bindings = {"account_id": account_id, "cutoff": cutoff, "limit": limit}
+        return await self._run(
+            lambda one: [TaskId(name) for (name,) in one.execute(SQL["list_finished"], bindings)]
+        )
+
+    async def idempotency_keys_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, str]]:
+        """Name idempotency keys made up to an instant, oldest first."""
+        bindings = {"cutoff": cutoff, "limit": limit}
+        return await self._run(
+            lambda one: list(one.execute(SQL["list_idempotency_before"], bindings))
+        )
+
+    async def counts(self) -> dict[Status, int]:
+        """Count tasks by status; reads a whole index, so ask seldom."""
+
+        def read(one: apsw.Connection) -> dict[Status, int]:
+            found = dict(one.execute(SQL["count_by_status"]))
+            return {status: found.get(status.value, 0) for status in Status}
+
+        return await self._run(read)
+
+    async def any_key(self) -> bool:
+        """Tell whether a key was ever made."""
+        return await self._run(lambda one: one.execute(SQL["any_key"]).get is not None)
+
+    async def close(self) -> None:
+        """Close the connections once their reads are done."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._threads.shutdown)
+        for connection in self._connections:
+            connection.close()
+
+    async def _run(self, read: Read[R]) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._read, read)
+
+    def _read(self, read: Read[R]) -> R:
+        # As many connections as threads, so that one is always free here.
+        connection = self._free.pop()
+        try:
+            return read(connection)
+        except apsw.Error as error:
+            message = f"the database cannot be read: {error}"
+            raise Unavailable(message) from error
+        finally:
+            self._free.append(connection)
+
+    def _found(self, connection: apsw.Connection, statement: str, bindings: "apsw.Bindings") -> Found:
+        tasks = [rows.task_of(row) for row in connection.execute(SQL[statement], bindings)]
+        return Found(tasks=tasks, now=self._clock.now())
+
+
+def _account(connection: apsw.Connection, account_id: AccountId) -> Account | None:
+    for row in connection.execute(SQL["load_account"], {"account_id": account_id}):
+        return rows.account_of(row)
+    return None
+
+
+def _principal(connection: apsw.Connection, key_hash: bytes) -> Principal | None:
+    for row in connection.execute(SQL["load_principal"], {"hash": key_hash}):
+        return rows.principal_of(row)
+    return None
+
+
+def _overdue(
+    connection: apsw.Connection, now: Instant, limit: int
+) -> list[tuple[AccountId, TaskId]]:
+    found: list[tuple[AccountId, TaskId]] = []
+    account_id = ""
+    while len(found) < limit:
+        account_id = connection.execute(SQL["next_overdue_account"], {"after": account_id}).get
+        if account_id is None:
+            break
+        bindings = {"account_id": account_id, "now": now, "limit": limit - len(found)}
+        found += connection.execute(SQL["list_overdue"], bindings)
+    return found

@@ -1,0 +1,120 @@
+"""Rows to values and values to rows; the only place where a row's columns are named by position."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import msgspec
+
+from orchestrion.core.account import Account, ApiKey, Principal, RequestCount
+from orchestrion.core.task import Status, Task
+from orchestrion.core.view import IdempotencyRow
+
+Row = tuple[Any, ...]
+Rows = Iterable[Row]
+
+_task = cast("Callable[..., Task]", Task)
+_STATUS = {status.value: status for status in Status}
+_STATUS_COLUMN = 4
+
+
+def task_of(row: Row) -> Task:
+    """Build a task from the columns of `load_task`."""
+    status = _STATUS[row[_STATUS_COLUMN]]
+    return _task(*row[:_STATUS_COLUMN], status, *row[_STATUS_COLUMN + 1 :])
+
+
+def insert_row(task: Task) -> Row:
+    """Give every column of a new task."""
+    return (*msgspec.structs.astuple(task), task.due_at)
+
+
+def save_row(task: Task) -> Row:
+    """Give what `save_task` changes, behind the key."""
+    return (
+        task.account_id,
+        task.id,
+        task.status,
+        task.scheduled_at,
+        task.due_at,
+        task.attempt_count,
+        task.claimed_by,
+        task.claimed_at,
+        task.lease_expires_at,
+        task.last_heartbeat_at,
+        task.updated_at,
+        task.completed_at,
+        task.last_failed_at,
+        task.last_failure_reason,
+        task.result,
+        task.output_id,
+        task.lease_token,
+    )
+
+
+def account_of(row: Row) -> Account:
+    """Build an account from the columns of `load_account`."""
+    return Account(*row)
+
+
+def account_insert_row(account: Account) -> Row:
+    """Give every column of a new account."""
+    return msgspec.structs.astuple(account)
+
+
+def account_save_row(account: Account) -> Row:
+    """Give what `save_account` changes, behind the key."""
+    return (
+        account.id,
+        account.plan,
+        account.plan_expires_at,
+        account.cycle_started_at,
+        account.tasks_in_cycle,
+        account.creates_window_at,
+        account.creates_in_window,
+        account.claims_window_at,
+        account.claims_in_window,
+    )
+
+
+def key_row(key: ApiKey) -> Row:
+    """Give every column of a new key."""
+    return (key.hash, key.id, key.account_id, key.created_at)
+
+
+def idempotency_of(row: Row) -> IdempotencyRow:
+    """Build a remembered create from the columns of `load_idempotency`."""
+    account_id, key, digest, created_at, first = row
+    return IdempotencyRow(
+        account_id=account_id,
+        key=key,
+        request_digest=digest,
+        created_at=created_at,
+        first=msgspec.json.decode(first, type=Task),
+    )
+
+
+def idempotency_row(row: IdempotencyRow) -> Row:
+    """Give every column of a remembered create."""
+    first = msgspec.json.encode(row.first).decode()
+    return (row.account_id, row.key, row.request_digest, row.created_at, first)
+
+
+def count_of(row: Row) -> RequestCount:
+    """Build a counter from the columns of `load_request_counts`."""
+    account_id, key_id, kind, window_at, count = row
+    return RequestCount(
+        account_id=account_id, key_id=key_id, kind=kind, window_at=window_at, count=count
+    )
+
+
+def count_row(count: RequestCount) -> Row:
+    """Give every column of a counter."""
+    return (count.account_id, count.key_id, count.kind, count.window_at, count.count)
+
+
+def principal_of(row: Row) -> Principal:
+    """Build a principal from the columns of `load_principal`."""
+    account_id, key_id, plan, plan_expires_at = row
+    return Principal(
+        account_id=account_id, key_id=key_id, plan=plan, plan_expires_at=plan_expires_at
+    )

@@ -1,0 +1,49 @@
+"""Saves what one batch changed, each kind of row in one statement."""
+
+from typing import Final
+
+import apsw
+
+from orchestrion.core.instants import Instant
+from orchestrion.core.view import View
+from orchestrion.store.named import load_statements
+from orchestrion.store.sqlite import rows
+
+SQL: Final = load_statements("orchestrion.store.sqlite")
+
+
+class Saver:
+    """Writes views back."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def save(self, view: View) -> int:
+        """Write the changed rows; gives how many."""
+        return (
+            self._save_accounts(view)
+            + self._many("insert_task", map(rows.insert_row, view.new_tasks.values()))
+            + self._many("save_task", map(rows.save_row, view.changed_tasks.values()))
+            + self._many("delete_task", view.deleted_tasks)
+            + self._many("save_idempotency", map(rows.idempotency_row, view.new_idempotency))
+            + self._many("delete_idempotency", view.deleted_idempotency)
+            + self._many("save_request_count", map(rows.count_row, view.request_counts))
+        )
+
+    def mark(self, name: str, instant: Instant) -> None:
+        """Keep an instant across restarts."""
+        self._connection.execute(SQL["save_mark"], (name, instant))
+
+    def _save_accounts(self, view: View) -> int:
+        changed = [rows.account_save_row(view.accounts[one]) for one in view.changed_accounts]
+        return (
+            self._many("insert_account", map(rows.account_insert_row, view.new_accounts))
+            + self._many("insert_key", map(rows.key_row, view.new_keys))
+            + self._many("save_account", changed)
+        )
+
+    def _many(self, statement: str, parameters: rows.Rows) -> int:
+        listed = list(parameters)
+        if listed:
+            self._connection.executemany(SQL[statement], listed)
+        return len(listed)

@@ -1,0 +1,101 @@
+-- What a new database looks like; equals the sum of the migrations (tested).
+-- Instants are milliseconds since the epoch. payload and result are validated compact JSON text.
+
+create table schema_migrations (
+  number integer primary key,
+  name text not null,
+  applied_at integer not null
+) strict;
+
+create table marks (
+  name text primary key,
+  instant integer not null
+) strict, without rowid;
+
+create table accounts (
+  id text primary key,
+  email text,
+  plan text not null,
+  plan_expires_at integer,
+  created_at integer not null,
+  cycle_started_at integer not null,
+  tasks_in_cycle integer not null,
+  creates_window_at integer not null,
+  creates_in_window integer not null,
+  claims_window_at integer not null,
+  claims_in_window integer not null
+) strict, without rowid;
+
+create table api_keys (
+  hash blob primary key,
+  id text not null unique,
+  account_id text not null references accounts (id),
+  created_at integer not null,
+  revoked_at integer
+) strict, without rowid;
+
+create table tasks (
+  account_id text not null references accounts (id),
+  id text not null,
+  type text not null,
+  payload text not null,
+  status text not null,
+  priority integer not null,
+  scheduled_at integer,
+  attempt_count integer not null,
+  max_attempts integer not null,
+  lease_seconds integer not null,
+  claimed_by text,
+  claimed_at integer,
+  lease_expires_at integer,
+  last_heartbeat_at integer,
+  created_at integer not null,
+  updated_at integer not null,
+  completed_at integer,
+  last_failed_at integer,
+  last_failure_reason text,
+  result text,
+  output_id text,
+  lease_token text,
+  traceparent text,
+  due_at integer not null,
+  primary key (account_id, id)
+) strict;
+
+-- Claims: the order of claiming within one type.
+create index tasks_claimable on tasks (account_id, type, priority desc, due_at, id)
+where status = 'pending';
+
+-- Leases: what is overdue, and how many are live.
+create index tasks_leased on tasks (account_id, lease_expires_at)
+where status = 'claimed';
+
+-- Lists by status, newest first.
+create index tasks_by_status on tasks (account_id, status, id);
+
+-- Lists by type, newest first.
+create index tasks_by_type on tasks (account_id, type, id);
+
+-- Retention: what finished longest ago.
+create index tasks_finished on tasks (account_id, updated_at)
+where status in ('completed', 'dead_letter', 'cancelled');
+
+create table idempotency_keys (
+  account_id text not null references accounts (id),
+  key text not null,
+  request_digest blob not null,
+  created_at integer not null,
+  first text not null,
+  primary key (account_id, key)
+) strict;
+
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+
+create table request_counts (
+  account_id text not null references accounts (id),
+  key_id text not null,
+  kind text not null,
+  window_at integer not null,
+  count integer not null,
+  primary key (account_id, key_id, kind)
+) strict, without rowid;

@@ -1,0 +1,149 @@
+"""One transaction per batch in one thread: load what is needed, decide, save, commit."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import apsw
+
+from orchestrion.core.clock import Clock
+from orchestrion.core.faults import Conflict, Fault, Poison, Unavailable, Unknown
+from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.view import Needs, View
+from orchestrion.store.sqlite.loading import Loader
+from orchestrion.store.sqlite.saving import Saver
+
+R = TypeVar("R")
+
+# Pages in the WAL after which a commit is followed by moving them into the file.
+CHECKPOINT_PAGES: Final = 2_000
+# Above this the WAL is emptied and cut even if that makes a commit wait for readers.
+WAL_PAGES_MAX: Final = 50_000
+MARK_EVERY_MS: Final = SECOND
+MARK = "time"
+
+_BLOCKED = (apsw.BusyError, apsw.LockedError, apsw.SchemaChangeError)
+_SICK = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.NoMemError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.InterruptError,
+    apsw.AuthError,
+)
+
+
+class SqliteStore:
+    """Writes for the engine. Fits `engine.ports.Store`."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock, loader: Loader) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._loader = loader
+        self._saver = Saver(connection)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._marked_at = Instant(0)
+        self._wal_pages = 0
+        self.commits = 0
+        connection.set_wal_hook(self._wal_grew)
+
+    async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
+        """Run one transaction; raises Poison, Conflict, Unavailable or Unknown."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transact, needs, decide)
+
+    async def close(self) -> None:
+        """Finish what runs, empty the WAL and close the file."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
+        self._begin()
+        try:
+            now = self._clock.now()
+            view = self._loader.load(needs, now)
+            result = decide(view)
+            changed = self._saver.save(view)
+            if changed:
+                self._mark(now)
+        except BaseException as error:
+            self._roll_back()
+            raise _before_commit(error) from error
+        if changed:
+            self._commit()
+            self._loader.committed(view)
+        else:
+            self._roll_back()
+        self._checkpoint()
+        return result
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("begin immediate")
+        except apsw.Error as error:
+            raise _before_commit(error) from error
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("commit")
+        except (*_BLOCKED, apsw.FullError) as error:
+            # SQLite refused before a byte of the commit record was written.
+            self._roll_back()
+            raise _before_commit(error) from error
+        except apsw.Error as error:
+            # The record may or may not be on disk. The next transaction will tell.
+            self._roll_back()
+            self._loader.forget()
+            message = f"the commit's answer was lost: {error}"
+            raise Unknown(message) from error
+        self.commits += 1
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+
+    def _mark(self, now: Instant) -> None:
+        # Time must not run backwards over a restart, whatever the wall clock says then.
+        if now - self._marked_at >= MARK_EVERY_MS:
+            self._saver.mark(MARK, now)
+            self._marked_at = now
+
+    def _wal_grew(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        if self._wal_pages < CHECKPOINT_PAGES:
+            return
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        if self._wal_pages > WAL_PAGES_MAX:
+            mode = apsw.SQLITE_CHECKPOINT_TRUNCATE
+        self._wal_pages = 0
+        try:
+            self._connection.wal_checkpoint(mode=mode)
+        except (*_BLOCKED, *_SICK):
+            # Nothing is lost: the pages stay in the WAL until the next try.
+            return
+
+    def _close(self) -> None:
+        self._connection.close()
+
+
+def _before_commit(error: BaseException) -> BaseException:
+    """Name what went wrong before a commit, when the transaction is surely rolled back."""
+    match error:
+        case Fault():
+            return error
+        case apsw.Error() if isinstance(error, _BLOCKED):
+            return Conflict(str(error))
+        case apsw.Error() if isinstance(error, _SICK):
+            return Unavailable(str(error))
+        case Exception():
+            return Poison(f"{type(error).__name__}: {error}")
+        case _:
+            return error

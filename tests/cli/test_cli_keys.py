@@ -1,0 +1,144 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrion.cli import main
+
+UNKNOWN_ACCOUNT = "acct_00000000000000000000000000"
+
+
+class Operator:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "tasks.db"
+
+    def types(self, *arguments: str) -> Result:
+        variables = {"ORCHESTRION_DATABASE": f"sqlite:///{self.database}"}
+        return CliRunner().invoke(main, arguments, env=variables)
+
+    def creates_key(self, *arguments: str) -> dict[str, str]:
+        result = self.types("keys", "create", "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        return dict(json.loads(result.stdout))
+
+    def lists_keys(self) -> list[dict[str, str | None]]:
+        result = self.types("keys", "list", "--json")
+        assert result.exit_code == 0, result.output
+        return list(json.loads(result.stdout))
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path)
+
+
+def assert_refused(result: Result) -> None:
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("orchestrion: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_key_alone_goes_to_stdout(operator: Operator) -> None:
+    result = operator.types("keys", "create", "--email", "ops@example.com")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("orch_live_")
+    assert result.stdout.count("\n") == 1
+    assert "shown only now" in result.stderr
+
+
+def test_a_second_key_may_join_an_account(operator: Operator) -> None:
+    first = operator.creates_key()
+
+    second = operator.creates_key("--account", first["account_id"])
+
+    assert second["account_id"] == first["account_id"]
+    assert second["key"] != first["key"]
+
+
+def test_a_key_for_an_unknown_account_is_refused(operator: Operator) -> None:
+    operator.creates_key()
+
+    assert_refused(operator.types("keys", "create", "--account", UNKNOWN_ACCOUNT))
+
+
+def test_listed_keys_never_show_the_key(operator: Operator) -> None:
+    created = operator.creates_key()
+
+    listed = operator.lists_keys()
+
+    assert [row["key_id"] for row in listed] == [created["key_id"]]
+    assert listed[0]["revoked_at"] is None
+    assert created["key"] not in json.dumps(listed)
+
+
+def test_a_list_off_a_terminal_is_tab_separated(operator: Operator) -> None:
+    created = operator.creates_key()
+
+    fields = operator.types("keys", "list").stdout.rstrip("\n").split("\t")
+
+    assert fields[:2] == [created["key_id"], created["account_id"]]
+    assert len(fields) == 4
+
+
+@pytest.mark.parametrize("length", [8, 12, 1_000])
+def test_a_key_is_revoked_by_its_id_or_the_beginning_of_it(operator: Operator, length: int) -> None:
+    created = operator.creates_key()
+
+    result = operator.types("keys", "revoke", created["key_id"][:length])
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == created["key_id"] + "\n"
+    assert operator.lists_keys()[0]["revoked_at"] is not None
+
+
+def test_revoking_twice_says_so(operator: Operator) -> None:
+    created = operator.creates_key()
+    operator.types("keys", "revoke", created["key_id"])
+
+    result = operator.types("keys", "revoke", created["key_id"])
+
+    assert result.exit_code == 0
+    assert result.stderr == "It was revoked before.\n"
+
+
+def test_a_beginning_that_many_ids_share_is_refused(operator: Operator) -> None:
+    operator.creates_key()
+    operator.creates_key()
+
+    result = operator.types("keys", "revoke", "key_")
+
+    assert_refused(result)
+    assert "2 keys begin with 'key_'" in result.stderr
+    assert all(row["revoked_at"] is None for row in operator.lists_keys())
+
+
+@pytest.mark.parametrize("start", ["", "key_none", "orch_live_" + "0" * 64])
+def test_what_names_no_key_is_refused(operator: Operator, start: str) -> None:
+    operator.creates_key()
+
+    assert_refused(operator.types("keys", "revoke", start))
+
+
+def test_a_backup_holds_the_keys(operator: Operator) -> None:
+    created = operator.creates_key()
+    copy = operator.folder / "copy.db"
+
+    result = operator.types("db", "backup", str(copy))
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{copy}\n"
+    operator.database = copy
+    assert operator.lists_keys()[0]["key_id"] == created["key_id"]
+
+
+def test_a_backup_never_overwrites_a_file(operator: Operator) -> None:
+    operator.creates_key()
+    precious = operator.folder / "precious.txt"
+    precious.write_text("mine", encoding="utf-8")
+
+    assert_refused(operator.types("db", "backup", str(precious)))
+    assert precious.read_text(encoding="utf-8") == "mine"

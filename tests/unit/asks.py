@@ -1,0 +1,82 @@
+"""Commands as a caller would send them, with everything optional left to its default."""
+
+from msgspec.structs import replace
+
+from orchestrion.core.commands import (
+    CancelTask,
+    ClaimNext,
+    ClaimTask,
+    CompleteTask,
+    CreateTask,
+    ExpireLeases,
+    FailTask,
+    Heartbeat,
+    RequeueTask,
+)
+from orchestrion.core.ids import LeaseToken, TaskId
+from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.task import Task
+from tests.factories import ACCOUNT_ID, a_task_id
+
+
+def create(number: int = 99, **changes: object) -> CreateTask:
+    command = CreateTask(
+        account_id=ACCOUNT_ID,
+        task_id=a_task_id(number),
+        type="report",
+        payload="{}",
+        priority=0,
+        max_attempts=3,
+        lease_seconds=300,
+        scheduled_at=None,
+    )
+    return replace(command, **changes)
+
+
+def a_token(number: int) -> LeaseToken:
+    return LeaseToken(f"lse_{number:034x}")
+
+
+def claim_next(number: int = 99, **changes: object) -> ClaimNext:
+    command = ClaimNext(
+        account_id=ACCOUNT_ID, type="report", worker_id="me", lease_token=a_token(number)
+    )
+    return replace(command, **changes)
+
+
+def claim_task(task_id: TaskId, number: int = 99, **changes: object) -> ClaimTask:
+    command = ClaimTask(
+        account_id=ACCOUNT_ID, task_id=task_id, worker_id="me", lease_token=a_token(number)
+    )
+    return replace(command, **changes)
+
+
+def complete(task_id: TaskId, token: LeaseToken | None = None, **changes: object) -> CompleteTask:
+    command = CompleteTask(
+        account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, completion=Completion()
+    )
+    return replace(command, **changes)
+
+
+def fail(task_id: TaskId, token: LeaseToken | None = None, **changes: object) -> FailTask:
+    command = FailTask(
+        account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, failure=Failure()
+    )
+    return replace(command, **changes)
+
+
+def heartbeat(task_id: TaskId, token: LeaseToken | None = None, **changes: object) -> Heartbeat:
+    command = Heartbeat(account_id=ACCOUNT_ID, task_id=task_id, lease_token=token)
+    return replace(command, **changes)
+
+
+def cancel(task_id: TaskId, **changes: object) -> CancelTask:
+    return replace(CancelTask(account_id=ACCOUNT_ID, task_id=task_id), **changes)
+
+
+def requeue(task_id: TaskId, **changes: object) -> RequeueTask:
+    return replace(RequeueTask(account_id=ACCOUNT_ID, task_id=task_id), **changes)
+
+
+def expire(*tasks: Task) -> ExpireLeases:
+    return ExpireLeases(tasks=tuple((task.account_id, task.id) for task in tasks))

@@ -1,0 +1,98 @@
+"""Databases and batches drawn from a seed: every state, many overdue rows, every command."""
+
+from collections.abc import Iterator
+from random import Random
+
+from orchestrion.core.commands import Command
+from orchestrion.core.instants import SECOND
+from orchestrion.core.task import Status, Task
+from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, a_task, a_task_id, ago
+from tests.unit import asks
+
+_MIXED = (
+    *[Status.PENDING] * 3,
+    *[Status.CLAIMED] * 3,
+    Status.COMPLETED,
+    Status.DEAD_LETTER,
+    Status.CANCELLED,
+)
+_NEGLECTED = (*[Status.CLAIMED] * 30, Status.PENDING)
+
+
+def some_tasks(random: Random) -> list[Task]:
+    # Every other time with more overdue rows than a claim loads.
+    statuses, most = random.choice([(_MIXED, 30), (_NEGLECTED, 180)])
+    exhausted = random.choice([0.1, 0.5, 0.95])
+    count = random.randrange(most)
+    return [_a_task(random, number, random.choice(statuses), exhausted) for number in range(count)]
+
+
+def _a_task(random: Random, number: int, status: Status, exhausted: float) -> Task:
+    scheduled_at = random.choice([None, NOW - random.randrange(9) * SECOND, NOW + 60 * SECOND])
+    changes: dict[str, object] = {}
+    if status is Status.CLAIMED:
+        scheduled_at = random.choice([None, NOW - 9 * SECOND])
+        changes["attempt_count"] = 3 if random.random() < exhausted else 1
+        changes["lease_expires_at"] = NOW + random.choice([-2, -1, 0, 0, 1, 60]) * SECOND
+    return a_task(
+        status,
+        id=a_task_id(number),
+        account_id=random.choice([*[ACCOUNT_ID] * 9, OTHER_ACCOUNT_ID]),
+        type=random.choice(["report", "report", "report", "mail"]),
+        priority=random.choice([0, 0, 5, 100]),
+        created_at=ago(3_600 + random.randrange(4)),
+        scheduled_at=scheduled_at,
+        **changes,
+    )
+
+
+def some_commands(random: Random, tasks: list[Task]) -> list[Command]:
+    size = random.choice([1, 4, 16])
+    kinds = [_draw_claims, _draw_claims, _draw_naming, _draw_creates, _draw_sweeps]
+    batch = [one for kind in kinds for one in kind(random, tasks, size)]
+    random.shuffle(batch)
+    return batch
+
+
+def _draw_claims(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    del tasks
+    for number in range(random.randrange(1 + size)):
+        yield asks.claim_next(random.randrange(10**9) + number, type=_a_type(random))
+
+
+def _draw_creates(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    for number in range(random.randrange(1 + size // 2)):
+        yield asks.create(
+            len(tasks) + number,
+            type=_a_type(random),
+            priority=random.choice([0, 5, 100]),
+            scheduled_at=random.choice([None, NOW + 60 * SECOND, NOW - SECOND]),
+        )
+
+
+def _draw_naming(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    # Pending and claimed tasks in claim order come up most: they are what claims compete for.
+    wanted = sorted(tasks, key=lambda task: task.claim_order)[: 2 * size] or [a_task()]
+    for _ in range(random.randrange(1 + size)):
+        task_id = random.choice(wanted).id
+        yield random.choice(
+            [
+                asks.claim_task(task_id, random.randrange(10**9)),
+                asks.complete(task_id),
+                asks.fail(task_id),
+                asks.heartbeat(task_id),
+                asks.cancel(task_id),
+                asks.requeue(task_id),
+            ]
+        )
+
+
+def _draw_sweeps(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    overdue = [task for task in tasks if task.lease_over(NOW)]
+    overdue.sort(key=lambda task: random.choice([task.claim_order, (0, 0, task.id)]))
+    for _ in range(random.randrange(1 + size // 4)):
+        yield asks.expire(*overdue[: random.choice([3, 60, 200])])
+
+
+def _a_type(random: Random) -> str:
+    return random.choice(["report", "report", "report", "mail"])
