@@ -30,7 +30,7 @@ bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/resul
 	@$(BIN)/python -m benchmarks
 
 contract: .venv/.dev  ## Regenerate the documents that derive from the code
-	@$(BIN)/python -m orchestrion.documents write
+	@$(BIN)/python -m orchestrion.cli.documents
 
 coverage: .venv/.dev  ## Hold core and engine to full branch coverage
 	@$(BIN)/coverage erase
@@ -59,7 +59,7 @@ imports: .venv/.dev
 	@$(BIN)/lint-imports > .venv/imports.log || { cat .venv/imports.log; exit 1; }
 
 fresh: .venv/.dev
-	@[ ! -e src/orchestrion/documents/__main__.py ] || $(BIN)/python -m orchestrion.documents check
+	@$(BIN)/python -m orchestrion.cli.documents --check
 
 unit: .venv/.dev
 	@$(BIN)/python -m pytest --quiet tests/unit

@@ -159,7 +159,8 @@ def first_key(backend: Backend, settings: Settings, url: str) -> None:
     if operator.list_keys(path):
         return
     key = operator.create_key(path, None, None).key
-    print(WELCOME.format(key=key, url=url, path=path), flush=True)
+    sys.stdout.write(WELCOME.format(key=key, url=url, path=path))
+    sys.stdout.flush()
 
 
 WELCOME: Final = """

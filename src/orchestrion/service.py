@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.types import ASGIApp
 
+from orchestrion import __version__
 from orchestrion.api.address import Addresses, Network
 from orchestrion.api.app import NO_OPERATION, create_app
 from orchestrion.api.auth import Authenticator
@@ -17,6 +18,7 @@ from orchestrion.api.health import HealthHandlers, Watched
 from orchestrion.api.http import Request
 from orchestrion.api.keys import KeyHandlers
 from orchestrion.api.limits import Limiter
+from orchestrion.api.manifests import Site
 from orchestrion.api.respond import Responder
 from orchestrion.api.tasks import TaskHandlers
 from orchestrion.core.contract import Guide
@@ -115,8 +117,17 @@ class Service:
         health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
         return {
             **_methods(tasks, billing, keys, health),
-            **documents(options.catalogue, self.responder.guide, options.public_url),
+            **documents(self._site()),
         }
+
+    def _site(self) -> Site:
+        return Site(
+            version=__version__,
+            catalogue=self.options.catalogue,
+            public_url=self.options.public_url,
+            sells_plans=self.responder.guide.sells_plans,
+            artifact_base_url=self.options.artifact_base_url,
+        )
 
     def _jobs(self) -> Sequence[Job]:
         writer, reader = self.writer, self.around.reader

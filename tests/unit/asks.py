@@ -59,9 +59,7 @@ def complete(task_id: TaskId, token: LeaseToken | None = None, **changes: object
 
 
 def fail(task_id: TaskId, token: LeaseToken | None = None, **changes: object) -> FailTask:
-    command = FailTask(
-        account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, failure=Failure()
-    )
+    command = FailTask(account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, failure=Failure())
     return replace(command, **changes)
 
 

@@ -75,16 +75,15 @@ def _draw_naming(random: Random, tasks: list[Task], size: int) -> Iterator[Comma
     wanted = sorted(tasks, key=lambda task: task.claim_order)[: 2 * size] or [a_task()]
     for _ in range(random.randrange(1 + size)):
         task_id = random.choice(wanted).id
-        yield random.choice(
-            [
-                asks.claim_task(task_id, random.randrange(10**9)),
-                asks.complete(task_id),
-                asks.fail(task_id),
-                asks.heartbeat(task_id),
-                asks.cancel(task_id),
-                asks.requeue(task_id),
-            ]
-        )
+        named: list[Command] = [
+            asks.claim_task(task_id, random.randrange(10**9)),
+            asks.complete(task_id),
+            asks.fail(task_id),
+            asks.heartbeat(task_id),
+            asks.cancel(task_id),
+            asks.requeue(task_id),
+        ]
+        yield random.choice(named)
 
 
 def _draw_sweeps(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:

@@ -41,6 +41,7 @@ class Plainly:
                 for key in command.tasks:
                     self._keep(released(self.tasks[key], NOW))
             case _:
+                assert isinstance(command, OnTask)
                 self._check_named(command, outcome)
 
     def best(self, command: ClaimNext) -> Task | None:

@@ -441,7 +441,10 @@ REFUSALS = [
         id="quota exceeded, plans for sale",
     ),
     pytest.param(
-        plain(ErrorCode.QUOTA_EXCEEDED), False, f"* {BILLING}", id="quota exceeded, nothing for sale"
+        plain(ErrorCode.QUOTA_EXCEEDED),
+        False,
+        f"* {BILLING}",
+        id="quota exceeded, nothing for sale",
     ),
     pytest.param(
         plain(ErrorCode.PLAN_EXPIRED, SELLER),
@@ -514,7 +517,9 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("given", "retryable", "actions"), REFUSALS)
 def test_a_refusal_guides_by_the_table(
-    given: AgentContract, retryable: bool, actions: str  # noqa: FBT001 - a column of the table
+    given: AgentContract,
+    retryable: bool,  # noqa: FBT001 - a column of the table
+    actions: str,
 ) -> None:
     assert [line(action) for action in given.next_actions] == [
         text.strip() for text in actions.strip().splitlines()

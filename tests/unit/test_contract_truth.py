@@ -11,44 +11,32 @@ from hypothesis import strategies as st
 
 from orchestrion.core import contract
 from orchestrion.core.actions import Action
-from orchestrion.core.commands import (
-    CancelTask,
-    ClaimNext,
-    ClaimTask,
-    Command,
-    CompleteTask,
-    CreateTask,
-    FailTask,
-    Heartbeat,
-    RequeueTask,
-)
+from orchestrion.core.commands import Command, CompleteTask
 from orchestrion.core.contract import AgentContract, Attempt, Guide
 from orchestrion.core.decide import decide
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken, TaskId
-from orchestrion.core.lifecycle import Completion, Failure, Verb
+from orchestrion.core.lifecycle import Verb
 from orchestrion.core.operations import OPERATIONS
 from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task
 from tests.factories import (
-    ACCOUNT_ID,
     NOW,
     OTHER_ACCOUNT_ID,
     OTHER_TOKEN,
     a_task,
-    a_task_id,
     a_view,
     ago,
     expect,
     later,
 )
+from tests.unit import asks
 from tests.unit.strategies import tasks, tokens
 from tests.unit.verbs import apply
 from tests.unit.world import World
 
 GUIDE = Guide()
-NEW_ID = a_task_id(99)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,78 +45,19 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     task_id: TaskId
     type: str = "report"
     lease_token: LeaseToken | None = None
-    new_id: TaskId = NEW_ID
-
-
-def _create(call: Call) -> Command:
-    return CreateTask(
-        account_id=ACCOUNT_ID,
-        task_id=call.new_id,
-        type=call.type,
-        payload="{}",
-        priority=0,
-        max_attempts=3,
-        lease_seconds=300,
-        scheduled_at=None,
-    )
-
-
-def _claim_next(call: Call) -> Command:
-    return ClaimNext(
-        account_id=ACCOUNT_ID, type=call.type, worker_id="me", lease_token=_fresh(call)
-    )
-
-
-def _claim_task(call: Call) -> Command:
-    return ClaimTask(
-        account_id=ACCOUNT_ID, task_id=call.task_id, worker_id="me", lease_token=_fresh(call)
-    )
-
-
-def _complete(call: Call) -> Command:
-    return CompleteTask(
-        account_id=ACCOUNT_ID,
-        task_id=call.task_id,
-        lease_token=call.lease_token,
-        completion=Completion(),
-    )
-
-
-def _fail(call: Call) -> Command:
-    return FailTask(
-        account_id=ACCOUNT_ID,
-        task_id=call.task_id,
-        lease_token=call.lease_token,
-        failure=Failure(),
-    )
-
-
-def _heartbeat(call: Call) -> Command:
-    return Heartbeat(account_id=ACCOUNT_ID, task_id=call.task_id, lease_token=call.lease_token)
-
-
-def _cancel(call: Call) -> Command:
-    return CancelTask(account_id=ACCOUNT_ID, task_id=call.task_id)
-
-
-def _requeue(call: Call) -> Command:
-    return RequeueTask(account_id=ACCOUNT_ID, task_id=call.task_id)
-
-
-def _fresh(call: Call) -> LeaseToken:
-    return LeaseToken(f"{OTHER_TOKEN}{call.new_id}")
+    number: int = 99
 
 
 WRITES: Mapping[str, Callable[[Call], Command]] = MappingProxyType(
     {
-        "create_task": _create,
-        "claim_next_task": _claim_next,
-        "claim_task": _claim_task,
-        "complete_task": _complete,
-        "fail_task": _fail,
-        "heartbeat": _heartbeat,
-        "cancel_task": _cancel,
-        "requeue_task": _requeue,
+        "create_task": lambda call: asks.create(call.number, type=call.type),
+        "claim_next_task": lambda call: asks.claim_next(call.number, type=call.type),
+        "claim_task": lambda call: asks.claim_task(call.task_id, call.number),
+        "complete_task": lambda call: asks.complete(call.task_id, call.lease_token),
+        "fail_task": lambda call: asks.fail(call.task_id, call.lease_token),
+        "heartbeat": lambda call: asks.heartbeat(call.task_id, call.lease_token),
+        "cancel_task": lambda call: asks.cancel(call.task_id),
+        "requeue_task": lambda call: asks.requeue(call.task_id),
     }
 )
 
@@ -176,7 +105,9 @@ def is_invalid(outcome: Outcome) -> bool:
 def carried_out(action: Action, task: Task, token: LeaseToken | None) -> Outcome | None:
     """Execute an action at once and alone."""
     command = command_of(action, Call(task_id=task.id, type=task.type, lease_token=token))
-    return command and decide(command, SELF_HOSTED, a_view(command, tasks=[task]))
+    if command is None:
+        return None
+    return decide(command, SELF_HOSTED, a_view(command, tasks=[task]))
 
 
 @given(task=tasks(), refused_token=tokens(), used_token=tokens())
@@ -220,10 +151,10 @@ class Agent:
     def follow(self, answer: AgentContract) -> AgentContract:
         action = answer.next_actions[0]
         assert action.recommended
-        self.world.wait(action.retry_after_seconds or 1)
-        call = Call(
-            task_id=self.task_id, lease_token=self.token, new_id=a_task_id(next(self._numbers))
-        )
+        wait = action.retry_after_seconds
+        self.world.wait(1 if wait is msgspec.UNSET else wait)
+        number = next(self._numbers)
+        call = Call(task_id=self.task_id, lease_token=self.token, number=number)
         command = command_of(action, call)
         if command is None:
             return self._read(action)

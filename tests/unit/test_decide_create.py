@@ -1,15 +1,14 @@
 import pytest
 from msgspec.structs import replace
 
+from orchestrion.core.commands import RegisterKey
 from orchestrion.core.decide import TOO_FAR_AHEAD, TOO_FAR_BEHIND, decide
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import DAY
-from orchestrion.core.outcomes import Changed, Rejection
+from orchestrion.core.outcomes import Changed, Registered, Rejection
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task
-from orchestrion.core.commands import RegisterKey
-from orchestrion.core.outcomes import Registered
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, SMALL, a_task_id, a_view, ago, expect, later
 from tests.unit import asks
 

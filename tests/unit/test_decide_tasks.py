@@ -21,8 +21,8 @@ from tests.factories import (
     a_task,
     a_task_id,
     a_view,
-    an_account,
     ago,
+    an_account,
     expect,
 )
 from tests.unit import asks
@@ -148,7 +148,7 @@ def test_a_refusal_saves_nothing_not_even_an_expiry_it_saw(
 
 
 def test_each_command_of_a_batch_sees_what_the_earlier_ones_left() -> None:
-    commands = [
+    commands: list[Command] = [
         asks.heartbeat(LIVE.id, TOKEN),
         asks.complete(LIVE.id, TOKEN),
         asks.complete(LIVE.id, TOKEN),

@@ -2,6 +2,7 @@ import pytest
 
 from orchestrion.core import idempotency
 from orchestrion.core.account import Account
+from orchestrion.core.commands import CreateTask
 from orchestrion.core.decide import decide
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import DAY, SECOND, Instant
@@ -27,7 +28,7 @@ from tests.unit.world import World
 WEEK_SECONDS = 7 * DAY // SECOND
 
 
-def keyed(number: int, digest: bytes = b"same", **changes: object) -> asks.CreateTask:
+def keyed(number: int, digest: bytes = b"same", **changes: object) -> CreateTask:
     return asks.create(number, idempotency_key="k", request_digest=digest, **changes)
 
 
@@ -166,9 +167,7 @@ def test_a_late_repeat_is_answered_though_its_schedule_has_passed() -> None:
     ("account", "scheduled_at"),
     [(an_account(tasks_in_cycle=10), None), (an_account(), ago(3_600))],
 )
-def test_a_refused_create_is_not_remembered(
-    account: Account, scheduled_at: Instant | None
-) -> None:
+def test_a_refused_create_is_not_remembered(account: Account, scheduled_at: Instant | None) -> None:
     command = keyed(1, scheduled_at=scheduled_at)
     view = a_view(command, accounts=[account])
 

@@ -9,7 +9,7 @@ from orchestrion.core.lifecycle import Completion, Failure, Verb
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, ago, expect, later
-from tests.unit.strategies import around, tasks, tokens
+from tests.unit.strategies import AROUND_NOW, tasks, tokens
 from tests.unit.verbs import apply
 
 
@@ -98,9 +98,7 @@ def test_complete_keeps_who_did_it_and_ends_the_lease() -> None:
 
 
 def test_complete_needs_neither_result_nor_output() -> None:
-    completed = expect(
-        Task, lifecycle.complete(a_task(Status.CLAIMED), NOW, TOKEN, Completion())
-    )
+    completed = expect(Task, lifecycle.complete(a_task(Status.CLAIMED), NOW, TOKEN, Completion()))
 
     assert (completed.result, completed.output_id) == (None, None)
 
@@ -144,9 +142,7 @@ def test_fail_without_a_reason_forgets_the_reason_of_the_failure_before() -> Non
 
 
 def test_fail_of_the_last_attempt_is_a_dead_letter_and_ignores_the_delay() -> None:
-    task = a_task(
-        Status.CLAIMED, attempt_count=3, scheduled_at=ago(90), last_heartbeat_at=ago(5)
-    )
+    task = a_task(Status.CLAIMED, attempt_count=3, scheduled_at=ago(90), last_heartbeat_at=ago(5))
 
     dead = lifecycle.fail(task, NOW, TOKEN, Failure(reason="no ink", retry_after_seconds=90))
 
@@ -195,9 +191,7 @@ def test_cancel_changes_the_state_alone() -> None:
 
 
 def test_cancel_of_an_overdue_task_takes_it_from_its_worker() -> None:
-    cancelled = expect(
-        Task, lifecycle.cancel(a_task(Status.CLAIMED, lease_expires_at=ago(1)), NOW)
-    )
+    cancelled = expect(Task, lifecycle.cancel(a_task(Status.CLAIMED, lease_expires_at=ago(1)), NOW))
 
     assert cancelled.status is Status.CANCELLED
     assert (cancelled.claimed_by, cancelled.claimed_at) == (None, None)
@@ -294,7 +288,7 @@ def test_attempts_go_up_by_claims_alone_and_never_pass_the_maximum(
         assert after.attempt_count <= after.max_attempts
 
 
-@given(task=tasks(), now=around(NOW), token=tokens())
+@given(task=tasks(), now=AROUND_NOW, token=tokens())
 def test_a_heartbeat_never_shortens_and_never_banks(
     task: Task, now: Instant, token: LeaseToken | None
 ) -> None:
@@ -305,7 +299,7 @@ def test_a_heartbeat_never_shortens_and_never_banks(
         assert renewed.lease_expires_at == max(before, now + task.lease_seconds * 1_000)
 
 
-@given(task=tasks(), now=around(NOW))
+@given(task=tasks(), now=AROUND_NOW)
 def test_a_claimed_task_is_either_live_or_over(task: Task, now: Instant) -> None:
     alive, over = task.lease_alive(now), task.lease_over(now)
 

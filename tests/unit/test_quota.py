@@ -237,7 +237,8 @@ def test_windows_begin_anew_an_hour_after_they_began() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "cycles", "count"), [(29.99, 0, 10), (30, 1, 0), (59.9, 1, 0), (60, 2, 0), (400, 13, 0)]
+    ("days", "cycles", "count"),
+    [(29.99, 0, 10), (30, 1, 0), (59.9, 1, 0), (60, 2, 0), (400, 13, 0)],
 )
 def test_cycles_roll_by_whole_cycles_from_where_they_began(
     days: float, cycles: int, count: int

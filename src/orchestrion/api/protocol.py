@@ -5,6 +5,8 @@ note the time; only the gate's sweep compares times, so a request costs no timer
 """
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 from typing import Any
 
@@ -187,7 +189,7 @@ class ServiceProtocol(HttpToolsProtocol):
         """Compare the clock of the present phase with its limit."""
         if self._unread(now):
             self.gate.hooks.observer.refused(RESPONSE_UNREAD.reason)
-            self.transport.abort()
+            self._reset()
             return
         if self.flow.read_paused or (self.unsent and self.phase is IDLE):
             self.since = now
@@ -213,6 +215,13 @@ class ServiceProtocol(HttpToolsProtocol):
         self.unsent = size
         self.unsent_since = now
         return False
+
+    def _reset(self) -> None:
+        # Otherwise the kernel keeps what was written, and offers it, for minutes after the end.
+        reset = struct.pack("ii", 1, 0)
+        wire = self.transport.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        self.transport.abort()
 
     def resume_writing(self) -> None:
         """Note that the client reads: a streamed response may grow as fast as it shrinks."""

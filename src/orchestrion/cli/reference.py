@@ -1,7 +1,7 @@
 """Pages about the life cycle and the errors, written from their tables."""
 
 from orchestrion.api.manifests.capabilities import transitions
-from orchestrion.api.schema.refusals import cases
+from orchestrion.api.schema.refusals import UNKNOWN_ROUTE, cases
 from orchestrion.core.errors import CATALOGUE, ErrorCode
 from orchestrion.core.lifecycle import CREATED
 from orchestrion.core.operations import OPERATIONS
@@ -45,7 +45,7 @@ def errors_page() -> str:
         "answer is more exact than this\ntable: where plans cannot be bought it recommends "
         "`check_billing_status`, and after a write whose fate is unknown\n`check_task_status`.",
         "## By status",
-        "A code with several statuses, or a status with a cause of its own:",
+        "Causes that the code alone does not tell:",
         _table("| status | error | cause |", _by_status()),
     )
 
@@ -64,6 +64,7 @@ def _by_status() -> list[str]:
         for case in cases(row)
         if case.cause != CATALOGUE[case.code].meaning
     }
+    special.add((UNKNOWN_ROUTE.status, UNKNOWN_ROUTE.code.value, UNKNOWN_ROUTE.cause))
     return [f"| {status} | `{code}` | {cause} |" for status, code, cause in sorted(special)]
 
 

@@ -54,7 +54,7 @@ class CreateBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     lease_duration_seconds: Annotated[
         int, Meta(ge=limits.LEASE_SECONDS_MIN, le=limits.LEASE_SECONDS_MAX)
     ] = limits.LEASE_SECONDS_DEFAULT
-    scheduled_at: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    scheduled_at: str | UnsetType = UNSET
     idempotency_key: KeyText | UnsetType = UNSET
 
 
@@ -101,13 +101,13 @@ class HeartbeatBody(msgspec.Struct, frozen=True, kw_only=True):
 class CheckoutBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """POST /v1/billing/checkout."""
 
-    plan_id: Annotated[str, Meta(max_length=100)]
+    plan_id: str
 
 
 class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """POST /v1/billing/verify."""
 
-    purchase_id: Annotated[str, Meta(max_length=limits.PURCHASE_ID_LENGTH_MAX)]
+    purchase_id: str
 
 
 class TaskAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -121,7 +121,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
 
     def _by_state(self, rejection: Rejection) -> Sequence[Action]:
         task, now = rejection.task, rejection.now
-        assert task is not None, "a refusal by state names its task"  # noqa: S101 - a bug, not input
+        assert task is not None, "a refusal by state names its task"
         check = recommended(actions.check(task.id))
         match rejection.code:
             case ErrorCode.LEASE_EXPIRED:

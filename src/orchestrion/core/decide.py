@@ -247,6 +247,8 @@ def _sweep(command: Job, catalogue: Catalogue, view: View) -> int:
         case CountRequests():
             view.request_counts.extend(command.counts)
             return len(command.counts)
+        case _:
+            assert_never(command)
 
 
 def _expire(command: ExpireLeases, view: View) -> int:

@@ -1,6 +1,7 @@
 """Which rows the commands of one batch must see."""
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from orchestrion.core.commands import (
     CancelTask,
@@ -56,6 +57,8 @@ def _add(needs: Needs, command: Command) -> None:
             needs.idempotency.update(command.keys)
         case RegisterKey() | CountRequests():
             pass
+        case _:
+            assert_never(command)
 
 
 def _add_lease(needs: Needs, account_id: AccountId) -> None:

@@ -117,9 +117,9 @@ _TASK_ROWS = (
         method="GET",
         path="/v1/tasks",
         tag="Tasks",
-        summary="List tasks",
+        summary="List the account's tasks",
         description=(
-            "Lists the account's tasks, newest first, filtered and in pages. For the next page "
+            "Lists the account's tasks, newest first, filtered and in pages. To read on "
             "send nextCursor with the same filters, or follow the Link header. New tasks do not "
             "shift pages."
         ),
@@ -204,7 +204,7 @@ _TASK_ROWS = (
         method="POST",
         path="/v1/tasks/{id}/cancel",
         tag="Tasks",
-        summary="Cancel a pending task",
+        summary="Withdraw a pending task",
         description=(
             "Withdraws a task that nobody is working on, for good. While a worker holds a live "
             "lease the answer is task_currently_claimed."

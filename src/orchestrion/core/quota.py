@@ -86,18 +86,17 @@ def claimed(account: Account) -> Account:
 
 
 def _create_refused(account: Account, plan: Plan, now: Instant) -> Rejection | None:
-    window = creates(account, plan, now)
-    if window.remaining <= 0:
-        return _rate_limited(window, now)
+    if account.creates_in_window >= plan.creates_per_hour:
+        return _rate_limited(creates(account, plan, now), now)
     if account.tasks_in_cycle >= plan.tasks_per_cycle:
+        window = creates(account, plan, now)
         return Rejection(code=ErrorCode.QUOTA_EXCEEDED, now=now, window=window)
     return None
 
 
 def _claim_refused(account: Account, plan: Plan, leases: Leases, now: Instant) -> Rejection | None:
-    window = claims(account, plan, now)
-    if window.remaining <= 0:
-        return _rate_limited(window, now)
+    if account.claims_in_window >= plan.claims_per_hour:
+        return _rate_limited(claims(account, plan, now), now)
     if leases.live < plan.max_workers:
         return None
     wait = MAX_WORKERS_WAIT_SECONDS_MAX
@@ -107,7 +106,7 @@ def _claim_refused(account: Account, plan: Plan, leases: Leases, now: Instant) -
         code=ErrorCode.MAX_WORKERS_REACHED,
         now=now,
         wait_seconds=wait,
-        window=window,
+        window=claims(account, plan, now),
         workers=WorkersInUse(plan="", workers_in_use=leases.live, workers_limit=plan.max_workers),
     )
 

@@ -8,7 +8,7 @@ import msgspec
 from orchestrion.core.account import Account, ApiKey, RequestCount
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import Instant
-from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN
+from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
 from orchestrion.core.task import Status, Task
 
 TaskKey = tuple[AccountId, TaskId]
@@ -29,7 +29,7 @@ class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
 class Needs:
     """The rows a batch must see. Built by `core.needs`, read by the stores."""
 
-    __slots__ = ("accounts", "claims", "idempotency", "leases", "naming", "tasks")
+    __slots__ = ("accounts", "claims", "deeper", "idempotency", "leases", "naming", "tasks")
 
     def __init__(self) -> None:
         self.tasks: set[TaskKey] = set()
@@ -38,6 +38,7 @@ class Needs:
         self.claims: dict[TypeKey, int] = {}
         self.leases: dict[AccountId, int] = {}
         self.naming: dict[AccountId, int] = {}
+        self.deeper: set[TypeKey] = set()
 
     def candidates(self, key: TypeKey) -> int:
         """Say how many pending rows to load for a type.
@@ -48,7 +49,9 @@ class Needs:
 
     def overdue(self, key: TypeKey) -> int:
         """Say how many overdue rows to load for a type."""
-        return self.candidates(key) + CLAIM_OVERDUE_MARGIN
+        # Where a claim looks again there are many, and all of them must go.
+        margin = EXPIRE_BATCH_MAX if key in self.deeper else CLAIM_OVERDUE_MARGIN
+        return self.candidates(key) + margin
 
 
 class View:

@@ -66,14 +66,14 @@ class Reader(Protocol):
         """Name claimed tasks whose lease has ended, account by account."""
         ...
 
-    async def account_with_finished(self, after: AccountId) -> Account | None:
-        """Read the next account, by id, that has finished tasks."""
+    async def account_with_ended(self, after: AccountId) -> Account | None:
+        """Read the next account, by id, that has tasks that ended."""
         ...
 
-    async def finished_before(
+    async def ended_before(
         self, account_id: AccountId, cutoff: Instant, limit: int
     ) -> list[TaskId]:
-        """Name an account's tasks that finished up to an instant, oldest first."""
+        """Name an account's tasks that ended up to an instant."""
         ...
 
     async def idempotency_keys_before(

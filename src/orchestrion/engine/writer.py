@@ -14,6 +14,7 @@ from orchestrion.core.limits import AGAIN_MAX, IN_FLIGHT_WAIT_SECONDS
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Again, NoTask, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
+from orchestrion.core.view import Needs
 from orchestrion.engine.overload import Admission, QueueLimits
 from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
 
@@ -136,7 +137,7 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Entry]) -> None:
         try:
-            outcomes = await self._transact([entry.command for entry in batch])
+            outcomes = await self._transact(batch)
         except Poison as fault:
             # Surely rolled back, by one of the commands: find it, spare the others.
             await self._isolate(batch, fault)
@@ -156,12 +157,13 @@ class Writer:
         await self._commit(batch[:middle])
         await self._commit(batch[middle:])
 
-    async def _transact(self, commands: list[Command]) -> list[Outcome]:
+    async def _transact(self, batch: Sequence[Entry]) -> list[Outcome]:
         started = self._clock.monotonic()
+        commands = [entry.command for entry in batch]
         decide = partial(decide_all, commands, self._catalogue)
         for _ in range(CONFLICT_TRIES):
             try:
-                outcomes = await self._store.transact(needs_of(commands), decide)
+                outcomes = await self._store.transact(_needs(batch), decide)
             except Conflict as conflict:
                 last = conflict
                 continue
@@ -182,6 +184,14 @@ class Writer:
             else:
                 entry.answer(NoTask(now=self._clock.now()))
         self._waiting.extendleft(reversed(again))
+
+
+def _needs(batch: Sequence[Entry]) -> Needs:
+    needs = needs_of(entry.command for entry in batch)
+    for entry in batch:
+        if entry.tries and isinstance(entry.command, ClaimNext):
+            needs.deeper.add((entry.command.account_id, entry.command.type))
+    return needs
 
 
 def _create_key(command: Command) -> tuple[str, str] | None:

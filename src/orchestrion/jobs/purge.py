@@ -28,9 +28,9 @@ class Purge:
         self._clock = clock
 
     async def finished(self) -> None:
-        """Go through the accounts that have finished tasks."""
+        """Go through the accounts that have tasks that ended."""
         account_id = AccountId("")
-        while account := await self._reader.account_with_finished(account_id):
+        while account := await self._reader.account_with_ended(account_id):
             account_id = account.id
             cutoff = self._catalogue.retention_cutoff(account, self._clock.now())
             await self._finished_of(account_id, cutoff)
@@ -45,7 +45,7 @@ class Purge:
 
     async def _finished_of(self, account_id: AccountId, cutoff: Instant) -> None:
         for _ in range(BATCHES_MAX):
-            found = await self._reader.finished_before(account_id, cutoff, PURGE_BATCH_MAX)
+            found = await self._reader.ended_before(account_id, cutoff, PURGE_BATCH_MAX)
             if not found:
                 return
             purge = PurgeFinished(account_id=account_id, task_ids=tuple(found))

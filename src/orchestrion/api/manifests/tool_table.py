@@ -30,7 +30,7 @@ TOOLS = (
         name="create_task",
         title="Create a task",
         description=(
-            "Store a unit of work for some worker to do. Use it to hand work over, now or from "
+            "Store work for some worker to do. Use it to hand work over, now or from "
             "scheduledAt on. Always give an idempotencyKey of your own: if no answer comes, call "
             "again with the same arguments, and no second task is made. Next: check_task_status "
             "to follow the task, or claim_task to do it yourself."

@@ -100,6 +100,11 @@ _CAPABILITIES = struct(
                     "items": {"type": "string", "enum": list(Status)},
                     "description": "All states.",
                 },
+                "initial_state": {
+                    "type": "string",
+                    "enum": list(Status),
+                    "description": "The state of a new task.",
+                },
                 "terminal_states": {
                     "type": "array",
                     "items": {"type": "string", "enum": list(Status)},
@@ -143,12 +148,13 @@ _CAPABILITIES = struct(
                         "items": {"type": "integer"},
                         "description": "All statuses it comes with.",
                     },
-                    "retryable": flag("Whether the same request may succeed later."),
+                    "retryable": flag("Whether a repeat may succeed later."),
                     "meaning": text("Its cause."),
                     "recommended_action": {"type": "string", "enum": list(ActionCode)},
                 },
             ),
         },
+        "artifact_base_url": text("The service that download_artifact leads to."),
         "actions": {
             "type": "array",
             "description": "Every code an action may carry.",

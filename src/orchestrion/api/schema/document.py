@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from orchestrion.api.schema.components import COMPONENTS
 from orchestrion.api.schema.examples import examples
 from orchestrion.api.schema.headers import HEADERS, PARAMETERS
-from orchestrion.api.schema.pages import PAGE_PATHS
 from orchestrion.api.schema.paths import operation_paths, shared_responses
 from orchestrion.api.schema.shapes import Schema
 
@@ -54,7 +53,7 @@ def document() -> Schema:
         "servers": [{"url": "/", "description": "This server."}],
         "externalDocs": {"url": "/AGENTS.md", "description": "The guide for agents."},
         "tags": list(_TAGS),
-        "paths": {**operation_paths(), **PAGE_PATHS},
+        "paths": operation_paths(),
         "components": {
             "securitySchemes": {"BearerAuth": _BEARER},
             "schemas": COMPONENTS,

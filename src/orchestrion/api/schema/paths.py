@@ -12,15 +12,16 @@ from orchestrion.api.schema.headers import (
     refusal_headers,
 )
 from orchestrion.api.schema.links import links
+from orchestrion.api.schema.pages import PAGES as PAGE_ANSWERS
 from orchestrion.api.schema.refusals import SHARED, Case, cases
 from orchestrion.api.schema.shapes import Schema, component, example_refs
-from orchestrion.core.operations import OPERATIONS, Access, Operation
+from orchestrion.core.operations import OPERATIONS, PAGES, Access, Operation
 
 
 def operation_paths() -> Schema:
     """Describe every operation under its path and method."""
     paths: dict[str, dict[str, Schema]] = {}
-    for row in OPERATIONS:
+    for row in OPERATIONS + PAGES:
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
     return paths
 
@@ -54,17 +55,10 @@ def _request_body(row: Operation) -> Schema | None:
 
 
 def _successes(row: Operation) -> Schema:
-    shown = ANSWER_EXAMPLES[row.name]
     found = links(row)
     success: Schema = {
-        "description": shown.summary,
+        **_content(row),
         "headers": answer_headers(row),
-        "content": {
-            "application/json": {
-                "schema": ANSWERS[row.answer],
-                "examples": example_refs(shown.names),
-            }
-        },
         **({"links": found} if found else {}),
     }
     if not is_document(row):
@@ -74,6 +68,16 @@ def _successes(row: Operation) -> Schema:
         "headers": header_refs("X-Request-Id", "ETag", "Cache-Control"),
     }
     return {str(row.status): success, "304": unchanged}
+
+
+def _content(row: Operation) -> Schema:
+    page = PAGE_ANSWERS.get(row.name)
+    if page is not None:
+        media: Schema = {"schema": page.schema, "example": page.example}
+        return {"description": page.summary, "content": {page.media: media}}
+    shown = ANSWER_EXAMPLES[row.name]
+    media = {"schema": ANSWERS[row.answer], "examples": example_refs(shown.names)}
+    return {"description": shown.summary, "content": {"application/json": media}}
 
 
 def _refusals(row: Operation) -> Schema:

@@ -2,7 +2,10 @@
 
 import msgspec
 
+from orchestrion.api.app import WRONG_METHOD
+from orchestrion.api.billing import PAYMENTS_OFF, UNKNOWN_PLAN, UNKNOWN_PURCHASE
 from orchestrion.api.http import Request
+from orchestrion.api.keys import CLOSED
 from orchestrion.api.respond import Responder
 from orchestrion.api.schema import scenes
 from orchestrion.core.errors import ErrorCode
@@ -54,16 +57,8 @@ def _requests() -> dict[str, _Refused]:
         _E.INVALID_API_KEY: _plain("create_task", _E.INVALID_API_KEY),
         _E.INVALID_REQUEST: _plain("create_task", _E.INVALID_REQUEST),
         _E.TASK_NOT_FOUND: _plain("check_task_status", _E.TASK_NOT_FOUND),
-        "unknown_route": _Refused(
-            "register_key",
-            Rejection(
-                code=_E.INVALID_REQUEST,
-                status=404,
-                message="There is no such route.",
-                situation=Situation.UNKNOWN_ROUTE,
-            ),
-        ),
-        "wrong_method": _invalid("create_task", 405, "This path does not know the method."),
+        "registration_closed": _invalid("register_key", 404, CLOSED),
+        "wrong_method": _invalid("create_task", 405, WRONG_METHOD),
         "too_large": _invalid("create_task", 413, "The body is too large."),
         "wrong_media": _invalid("create_task", 415, "Send the body as application/json."),
         _E.IDEMPOTENCY_CONFLICT: _plain("create_task", _E.IDEMPOTENCY_CONFLICT),
@@ -133,7 +128,7 @@ def _payments() -> dict[str, _Refused]:
             Rejection(
                 code=_E.INVALID_REQUEST,
                 status=404,
-                message="Your account has no purchase of this id.",
+                message=UNKNOWN_PURCHASE,
                 situation=Situation.UNKNOWN_PURCHASE,
             ),
         ),
@@ -141,7 +136,7 @@ def _payments() -> dict[str, _Refused]:
             "start_checkout",
             Rejection(
                 code=_E.INVALID_REQUEST,
-                message="This plan is not for sale here.",
+                message=UNKNOWN_PLAN,
                 situation=Situation.UNKNOWN_PLAN,
             ),
         ),
@@ -150,7 +145,7 @@ def _payments() -> dict[str, _Refused]:
             Rejection(
                 code=_E.SERVER_ERROR,
                 status=503,
-                message="Payments are not configured on this server.",
+                message=PAYMENTS_OFF,
                 situation=Situation.PAYMENTS_OFF,
             ),
         ),

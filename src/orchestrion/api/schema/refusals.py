@@ -68,6 +68,9 @@ _EXPIRED_CHECKOUT = _case(
     example="checkout_expired",
 )
 
+# No operation's, and so in no list of cases.
+UNKNOWN_ROUTE = _case(_E.INVALID_REQUEST, status=404, cause="The path is none of the API.")
+
 # The same wherever they occur, so the document has each once.
 SHARED: Mapping[tuple[Case, ...], str] = MappingProxyType(
     {
@@ -93,8 +96,8 @@ _MORE: Mapping[str, tuple[Case, ...]] = MappingProxyType(
             _case(
                 _E.INVALID_REQUEST,
                 status=404,
-                cause="Registration is closed on this server: ask its operator for a key.",
-                example="unknown_route",
+                cause="The server is closed to registration.",
+                example="registration_closed",
             ),
         ),
         "start_checkout": (

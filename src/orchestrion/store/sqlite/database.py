@@ -38,7 +38,7 @@ def refuse_old_library(version: str) -> None:
 
 def lock(path: Path) -> int:
     """Keep other servers off the file while the descriptor is open; raises StoreRefused."""
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

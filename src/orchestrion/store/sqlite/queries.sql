@@ -171,14 +171,42 @@ where account_id = :account_id and id < :before
 order by id desc
 limit :limit;
 
--- name: list_page_by_status
--- Rides on tasks_by_status.
+-- name: list_page_pending
+-- Rides on tasks_pending.
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
   traceparent
 from tasks
-where account_id = :account_id and status = :status and id < :before
+where account_id = :account_id and status = 'pending' and id < :before
+  and (:type is null or type = :type)
+  and (:claimed_by is null or claimed_by = :claimed_by)
+order by id desc
+limit :limit;
+
+-- name: list_page_claimed
+-- Rides on tasks_leased and sorts: as many rows as there are leases.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and status = 'claimed' and id < :before
+  and (:type is null or type = :type)
+  and (:claimed_by is null or claimed_by = :claimed_by)
+order by id desc
+limit :limit;
+
+-- name: list_page_ended
+-- Rides on tasks_ended, whose condition stands here word for word.
+select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = :account_id and status = :status
+  and (status = 'completed' or status = 'dead_letter' or status = 'cancelled')
+  and id < :before
   and (:type is null or type = :type)
   and (:claimed_by is null or claimed_by = :claimed_by)
 order by id desc
@@ -209,19 +237,20 @@ where account_id = :account_id and status = 'claimed' and lease_expires_at <= :n
 order by lease_expires_at
 limit :limit;
 
--- name: next_finished_account
--- Rides on tasks_finished: the next account that has a finished task.
+-- name: next_ended_account
+-- Rides on tasks_ended: the next account that has a task that ended.
 select min(account_id)
 from tasks
-where status in ('completed', 'dead_letter', 'cancelled') and account_id > :after;
+where (status = 'completed' or status = 'dead_letter' or status = 'cancelled') and account_id > :after;
 
--- name: list_finished
--- Rides on tasks_finished.
+-- name: list_ended
+-- Rides on tasks_ended: what was created before the cutoff, of which nearly all ended before it.
 select id
 from tasks
-where account_id = :account_id and status in ('completed', 'dead_letter', 'cancelled')
-  and updated_at <= :cutoff
-order by updated_at
+where account_id = :account_id and status = :status
+  and (status = 'completed' or status = 'dead_letter' or status = 'cancelled')
+  and id < :before and updated_at <= :cutoff
+order by id
 limit :limit;
 
 -- name: list_idempotency_before
@@ -230,5 +259,5 @@ select account_id, key from idempotency_keys where created_at <= :cutoff order b
 limit :limit;
 
 -- name: count_by_status
--- Reads the whole of tasks_by_status; asked every few seconds at most, never per request.
+-- Reads every row's status; asked every few seconds at most, never per request.
 select status, count(*) from tasks group by status;

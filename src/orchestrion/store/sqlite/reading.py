@@ -11,10 +11,10 @@ from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.clock import Clock
 from orchestrion.core.faults import Unavailable
 from orchestrion.core.found import Found
-from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
-from orchestrion.core.task import Status
+from orchestrion.core.task import TERMINAL, Status
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, open_reader
@@ -43,11 +43,7 @@ class SqliteReader:
 
     async def page(self, query: PageQuery) -> Found:
         """Read one page, newest first."""
-        statement = "list_page"
-        if query.status is not None:
-            statement = "list_page_by_status"
-        elif query.type is not None:
-            statement = "list_page_by_type"
+        statement = _page_statement(query)
         bindings = {
             "account_id": query.account_id,
             "status": query.status,
@@ -80,23 +76,20 @@ class SqliteReader:
         now = self._clock.now()
         return await self._run(lambda one: _overdue(one, now, limit))
 
-    async def account_with_finished(self, after: AccountId) -> Account | None:
-        """Read the next account, by id, that has finished tasks."""
+    async def account_with_ended(self, after: AccountId) -> Account | None:
+        """Read the next account, by id, that has tasks that ended."""
 
         def read(one: apsw.Connection) -> Account | None:
-            account_id = one.execute(SQL["next_finished_account"], {"after": after}).get
+            account_id = one.execute(SQL["next_ended_account"], {"after": after}).get
             return None if account_id is None else _account(one, account_id)
 
         return await self._run(read)
 
-    async def finished_before(
+    async def ended_before(
         self, account_id: AccountId, cutoff: Instant, limit: int
     ) -> list[TaskId]:
-        """Name an account's tasks that finished up to an instant, oldest first."""
-        bindings = {"account_id": account_id, "cutoff": cutoff, "limit": limit}
-        return await self._run(
-            lambda one: [TaskId(name) for (name,) in one.execute(SQL["list_finished"], bindings)]
-        )
+        """Name an account's tasks that ended up to an instant."""
+        return await self._run(lambda one: _ended(one, account_id, cutoff, limit))
 
     async def idempotency_keys_before(
         self, cutoff: Instant, limit: int
@@ -142,7 +135,9 @@ class SqliteReader:
         finally:
             self._free.append(connection)
 
-    def _found(self, connection: apsw.Connection, statement: str, bindings: "apsw.Bindings") -> Found:
+    def _found(
+        self, connection: apsw.Connection, statement: str, bindings: "apsw.Bindings"
+    ) -> Found:
         tasks = [rows.task_of(row) for row in connection.execute(SQL[statement], bindings)]
         return Found(tasks=tasks, now=self._clock.now())
 
@@ -170,4 +165,33 @@ def _overdue(
             break
         bindings = {"account_id": account_id, "now": now, "limit": limit - len(found)}
         found += connection.execute(SQL["list_overdue"], bindings)
+    return found
+
+
+def _page_statement(query: PageQuery) -> str:
+    match query.status:
+        case None:
+            return "list_page" if query.type is None else "list_page_by_type"
+        case Status.PENDING:
+            return "list_page_pending"
+        case Status.CLAIMED:
+            return "list_page_claimed"
+        case _:
+            return "list_page_ended"
+
+
+def _ended(
+    connection: apsw.Connection, account_id: AccountId, cutoff: Instant, limit: int
+) -> list[TaskId]:
+    found: list[TaskId] = []
+    for status in sorted(TERMINAL):
+        bindings = {
+            "account_id": account_id,
+            "status": status,
+            # What ended before the cutoff was created before it, and ids tell when.
+            "before": "tsk_" + ulid(Instant(cutoff + 1), 0),
+            "cutoff": cutoff,
+            "limit": limit - len(found),
+        }
+        found += [name for (name,) in connection.execute(SQL["list_ended"], bindings)]
     return found

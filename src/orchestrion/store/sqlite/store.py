@@ -1,4 +1,4 @@
-"""One transaction per batch in one thread: load what is needed, decide, save, commit."""
+"""One transaction per batch: load what is needed, decide, save, commit."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from orchestrion.core.clock import Clock
 from orchestrion.core.faults import Conflict, Fault, Poison, Unavailable, Unknown
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.view import Needs, View
+from orchestrion.store.sqlite.database import BUSY_TIMEOUT_MS
 from orchestrion.store.sqlite.loading import Loader
 from orchestrion.store.sqlite.saving import Saver
 
@@ -22,6 +23,7 @@ CHECKPOINT_PAGES: Final = 2_000
 WAL_PAGES_MAX: Final = 50_000
 MARK_EVERY_MS: Final = SECOND
 MARK = "time"
+BEGIN: Final = "begin immediate"
 
 _BLOCKED = (apsw.BusyError, apsw.LockedError, apsw.SchemaChangeError)
 _SICK = (
@@ -46,24 +48,24 @@ class SqliteStore:
         self._loader = loader
         self._saver = Saver(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._checkpointing: asyncio.Future[None] | None = None
         self._marked_at = Instant(0)
         self._wal_pages = 0
         self.commits = 0
         connection.set_wal_hook(self._wal_grew)
+        connection.set_busy_timeout(0)
 
     async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
-        """Run one transaction; raises Poison, Conflict, Unavailable or Unknown."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._transact, needs, decide)
+        """Run one transaction; one caller at a time.
 
-    async def close(self) -> None:
-        """Finish what runs, empty the WAL and close the file."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
+        Loading, deciding and saving take microseconds per command and stay on the event loop: in
+        a thread every row would hand the interpreter to and fro. What waits for the disk runs in
+        the thread, while the loop reads the next requests.
 
-    def _transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
-        self._begin()
+        Raises Poison, Conflict, Unavailable or Unknown.
+        """
+        await self._checkpointed()
+        await self._begin()
         try:
             now = self._clock.now()
             view = self._loader.load(needs, now)
@@ -74,19 +76,46 @@ class SqliteStore:
         except BaseException as error:
             self._roll_back()
             raise _before_commit(error) from error
-        if changed:
-            self._commit()
-            self._loader.committed(view)
-        else:
+        if not changed:
             self._roll_back()
-        self._checkpoint()
+            return result
+        await self._in_thread(self._commit)
+        self._loader.committed(view)
+        if self._wal_pages >= CHECKPOINT_PAGES:
+            self._checkpointing = self._in_thread(self._checkpoint)
         return result
 
-    def _begin(self) -> None:
+    async def close(self) -> None:
+        """Finish what runs, empty the WAL and close the file."""
+        await self._checkpointed()
+        await self._in_thread(self._connection.close)
+        self._thread.shutdown()
+
+    async def _checkpointed(self) -> None:
+        if self._checkpointing is not None:
+            await self._checkpointing
+            self._checkpointing = None
+
+    def _in_thread(self, work: Callable[[], None]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _begin(self) -> None:
         try:
-            self._connection.execute("begin immediate")
+            self._connection.execute(BEGIN)
+        except apsw.BusyError:
+            # An operator's short transaction: wait for it where waiting stops nobody else.
+            await self._in_thread(self._begin_patiently)
         except apsw.Error as error:
             raise _before_commit(error) from error
+
+    def _begin_patiently(self) -> None:
+        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        try:
+            self._connection.execute(BEGIN)
+        except apsw.Error as error:
+            raise _before_commit(error) from error
+        finally:
+            self._connection.set_busy_timeout(0)
 
     def _commit(self) -> None:
         try:
@@ -118,8 +147,6 @@ class SqliteStore:
         return apsw.SQLITE_OK
 
     def _checkpoint(self) -> None:
-        if self._wal_pages < CHECKPOINT_PAGES:
-            return
         mode = apsw.SQLITE_CHECKPOINT_PASSIVE
         if self._wal_pages > WAL_PAGES_MAX:
             mode = apsw.SQLITE_CHECKPOINT_TRUNCATE
@@ -129,9 +156,6 @@ class SqliteStore:
         except (*_BLOCKED, *_SICK):
             # Nothing is lost: the pages stay in the WAL until the next try.
             return
-
-    def _close(self) -> None:
-        self._connection.close()
 
 
 def _before_commit(error: BaseException) -> BaseException:

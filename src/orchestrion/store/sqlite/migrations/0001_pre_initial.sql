@@ -68,15 +68,17 @@ where status = 'pending';
 create index tasks_leased on tasks (account_id, lease_expires_at)
 where status = 'claimed';
 
--- Lists by status, newest first.
-create index tasks_by_status on tasks (account_id, status, id);
+-- Lists of what waits, newest first.
+create index tasks_pending on tasks (account_id, id)
+where status = 'pending';
+
+-- Lists of what ended, newest first, and retention. An `in` of three values would be looked up in
+-- a table made anew for every row written: three comparisons cost a quarter.
+create index tasks_ended on tasks (account_id, status, id)
+where status = 'completed' or status = 'dead_letter' or status = 'cancelled';
 
 -- Lists by type, newest first.
 create index tasks_by_type on tasks (account_id, type, id);
-
--- Retention: what finished longest ago.
-create index tasks_finished on tasks (account_id, updated_at)
-where status in ('completed', 'dead_letter', 'cancelled');
 
 create table idempotency_keys (
   account_id text not null references accounts (id),

@@ -1,0 +1,82 @@
+"""Whole task lives over HTTP, one request at a time, against the floor of the same minutes."""
+
+import msgspec
+
+from benchmarks.conditions import Conditions
+from benchmarks.figures import Figure, Target
+from benchmarks.filling import Account, new_account
+from benchmarks.processes import Served, floor, service
+from benchmarks.rounds import Round, Turn, figure, ratio, take
+
+RATIO_AT_LEAST = 0.35
+P99_MS_AT_MOST = 40
+ALONE_P50_MS_AT_MOST = 3
+COMMANDS = "orchestrion_batch_commands_sum"
+COMMITS = "orchestrion_batch_commands_count"
+
+
+def measure(conditions: Conditions) -> list[Figure]:
+    """Let floor and service take turns at 64 connections; then the service alone, at one."""
+    database = conditions.folder / "http.db"
+    account = new_account(database)
+    core = conditions.cores.server
+    with service(database, core) as served, floor(core) as bare:
+        crowded = _crowded(conditions, _life(conditions, account, served), bare)
+        return crowded + _alone(conditions, _life(conditions, account, served))
+
+
+def _life(conditions: Conditions, account: Account, served: Served) -> Turn:
+    return Turn(
+        served=served,
+        script="life",
+        seconds=conditions.effort.seconds,
+        variables={"BENCH_KEY": account.key},
+    )
+
+
+def _crowded(conditions: Conditions, life: Turn, bare: Served) -> list[Figure]:
+    effort = conditions.effort
+    constant = Turn(served=bare, script="floor", seconds=effort.seconds)
+    for turn in (constant, life):
+        take(conditions, msgspec.structs.replace(turn, seconds=effort.warm_up_seconds))
+    commands, commits = life.served.metric(COMMANDS), life.served.metric(COMMITS)
+    floors, lives = [take(conditions, constant)], []
+    for _ in range(effort.rounds):
+        lives.append(take(conditions, life))
+        floors.append(take(conditions, constant))
+    commands = life.served.metric(COMMANDS) - commands
+    commits = life.served.metric(COMMITS) - commits
+    return [
+        *_compared(lives, floors),
+        Figure(name="writes per commit", unit="", samples=[commands / commits]),
+    ]
+
+
+def _compared(lives: list[Round], floors: list[Round]) -> list[Figure]:
+    answer_bytes = sum(one.load.bytes for one in lives) / sum(one.load.requests for one in lives)
+    rate = figure("service, requests/s", "/s", lives, lambda one: one.load.rate)
+    note = f"creates, claims, completes in equal parts; {answer_bytes:.0f} bytes an answer"
+    slowest = Target(at_most=P99_MS_AT_MOST)
+    return [
+        figure("floor, requests/s", "/s", floors, lambda one: one.load.rate),
+        msgspec.structs.replace(rate, note=note),
+        ratio("service ÷ floor", lives, floors, Target(at_least=RATIO_AT_LEAST)),
+        figure("service, p50", "ms", lives, lambda one: one.load.p50_ms),
+        figure("service, p99", "ms", lives, lambda one: one.load.p99_ms, slowest),
+        figure("floor, CPU per request", "µs", floors, lambda one: one.cpu_us),
+        figure("service, CPU per request", "µs", lives, lambda one: one.cpu_us),
+        figure("floor, share of its core", "", floors, lambda one: one.share),
+        figure("service, share of its core", "", lives, lambda one: one.share),
+    ]
+
+
+def _alone(conditions: Conditions, life: Turn) -> list[Figure]:
+    effort = conditions.effort
+    turn = msgspec.structs.replace(life, connections=1, seconds=effort.phase_seconds)
+    rounds = [take(conditions, turn) for _ in range(effort.phase_rounds)]
+    slowest = Target(at_most=ALONE_P50_MS_AT_MOST)
+    return [
+        figure("1 connection, p50", "ms", rounds, lambda one: one.load.p50_ms, slowest),
+        figure("1 connection, p99", "ms", rounds, lambda one: one.load.p99_ms),
+        figure("1 connection, requests/s", "/s", rounds, lambda one: one.load.rate),
+    ]

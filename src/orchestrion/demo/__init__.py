@@ -1,0 +1,1 @@
+"""The demonstration: real files, real processes, and nothing but HTTP between them."""

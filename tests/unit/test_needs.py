@@ -1,0 +1,103 @@
+"""Which rows a batch asks for: each once, and enough of them."""
+
+import pytest
+
+from orchestrion.core.commands import (
+    Command,
+    CountRequests,
+    PurgeFinished,
+    PurgeIdempotencyKeys,
+    RegisterKey,
+)
+from orchestrion.core.ids import KeyId
+from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN
+from orchestrion.core.needs import needs_of
+from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_task, a_task_id
+from tests.unit import asks
+
+TASK = a_task_id(1)
+REPORTS = (ACCOUNT_ID, "report")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        asks.complete(TASK),
+        asks.fail(TASK),
+        asks.heartbeat(TASK),
+        asks.cancel(TASK),
+        asks.requeue(TASK),
+    ],
+)
+def test_a_verb_needs_its_task_and_no_account(command: Command) -> None:
+    needs = needs_of([command])
+
+    assert needs.tasks == {(ACCOUNT_ID, TASK)}
+    assert (needs.accounts, needs.leases, needs.claims) == (set(), {}, {})
+    assert needs.naming == {ACCOUNT_ID: 1}
+
+
+def test_a_claim_by_id_needs_its_task_the_account_and_its_leases() -> None:
+    needs = needs_of([asks.claim_task(TASK)])
+
+    assert needs.tasks == {(ACCOUNT_ID, TASK)}
+    assert (needs.accounts, needs.leases) == ({ACCOUNT_ID}, {ACCOUNT_ID: 1})
+    assert (needs.claims, needs.naming) == ({}, {ACCOUNT_ID: 1})
+
+
+def test_a_claim_needs_candidates_the_account_and_its_leases() -> None:
+    needs = needs_of([asks.claim_next()])
+
+    assert needs.claims == {REPORTS: 1}
+    assert (needs.accounts, needs.leases) == ({ACCOUNT_ID}, {ACCOUNT_ID: 1})
+    assert needs.candidates(REPORTS) == 1
+    assert needs.overdue(REPORTS) == 1 + CLAIM_OVERDUE_MARGIN
+
+
+def test_candidates_are_one_per_claim_and_one_per_command_that_names_a_task() -> None:
+    needs = needs_of(
+        [
+            asks.claim_next(1),
+            asks.claim_next(2),
+            asks.claim_next(3, type="mail"),
+            asks.cancel(TASK),
+            asks.claim_task(TASK),
+            asks.cancel(TASK, account_id=OTHER_ACCOUNT_ID),
+        ]
+    )
+
+    assert needs.candidates(REPORTS) == 2 + 2
+    assert needs.candidates((ACCOUNT_ID, "mail")) == 1 + 2
+    assert needs.leases == {ACCOUNT_ID: 4}
+
+
+def test_a_create_needs_the_account_and_its_key_if_it_has_one() -> None:
+    plain, keyed = needs_of([asks.create()]), needs_of([asks.create(idempotency_key="k")])
+
+    assert plain.accounts == keyed.accounts == {ACCOUNT_ID}
+    assert (plain.idempotency, keyed.idempotency) == (set(), {(ACCOUNT_ID, "k")})
+    assert (plain.leases, plain.tasks) == ({}, set())
+
+
+def test_jobs_need_the_rows_they_name() -> None:
+    sweep = needs_of([asks.expire(a_task(id=TASK))])
+    purge = needs_of([PurgeFinished(account_id=ACCOUNT_ID, task_ids=(TASK,))])
+    forget = needs_of([PurgeIdempotencyKeys(keys=((ACCOUNT_ID, "k"),))])
+
+    assert sweep.tasks == purge.tasks == {(ACCOUNT_ID, TASK)}
+    assert (sweep.accounts, purge.accounts) == (set(), {ACCOUNT_ID})
+    assert forget.idempotency == {(ACCOUNT_ID, "k")}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CountRequests(counts=()),
+        RegisterKey(account_id=ACCOUNT_ID, key_id=KeyId("key"), key_hash=b"#", email=None),
+    ],
+)
+def test_what_only_adds_rows_needs_none(command: Command) -> None:
+    needs = needs_of([command])
+
+    assert (needs.tasks, needs.accounts, needs.idempotency) == (set(), set(), set())
+    assert (needs.claims, needs.leases, needs.naming) == ({}, {}, {})
