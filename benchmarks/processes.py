@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from benchmarks.machine import on_core
+from benchmarks.machine import ROOT, on_core
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
@@ -103,7 +103,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _process(arguments: Sequence[str], core: int, log: int) -> Iterator[subprocess.Popen[bytes]]:
     with on_core(core):
-        process = subprocess.Popen([sys.executable, *arguments], stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -9,6 +9,7 @@ from typing import Final
 
 from orchestrion import __version__
 from orchestrion.api.gate import BodyFactory, ProtocolHooks
+from orchestrion.api.listener import CannotListen
 from orchestrion.api.phases import ProtocolLimits
 from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
 from orchestrion.api.stopping import stop_on_signals
@@ -85,7 +86,8 @@ class _Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
-        await self._service.start()
+        # A writer that ends by itself is a bug: stop, so that a supervisor starts anew.
+        await self._service.start(on_broken=stop.set)
         try:
             async with self._metrics_served(), _running(self._service.runner):
                 lifecycle = ServerLifecycle(
@@ -100,7 +102,7 @@ class _Process:
         url = f"http://{_bracketed(host)}:{port}"
         self._logs.info("started", url=url, version=__version__)
         if _loopback(host):
-            first_key(self._backend, self._settings, url)
+            first_key(self._settings, url)
 
     def _stopping(self) -> None:
         self._service.stopping = True
@@ -140,7 +142,12 @@ class _Process:
         server = MetricsServer(
             self._metrics, self._settings.metrics_host, self._settings.metrics_port
         )
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:
+            place = f"{self._settings.metrics_host}:{self._settings.metrics_port}"
+            message = f"cannot listen on {place} for metrics: {error.strerror or error}"
+            raise CannotListen(message) from error
         counting = Job(name=COUNT_TASKS, seconds=COUNT_TASKS_EVERY_SECONDS, run=self._count_tasks)
         try:
             async with _running(Runner([counting], self._jobs, self._observer)):
@@ -153,7 +160,7 @@ class _Process:
         self._metrics.set_task_counts({status.value: count for status, count in counts.items()})
 
 
-def first_key(backend: Backend, settings: Settings, url: str) -> None:
+def first_key(settings: Settings, url: str) -> None:
     """On an empty database, print a key and a line that uses it: once, and never again."""
     path = settings.database_path
     if operator.list_keys(path):

@@ -1,7 +1,7 @@
 """Puts one service together from its parts, whatever serves it: a real server or a test."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -74,11 +74,15 @@ class Service:
         self.runner = Runner(self._jobs(), around.jobs, around.observer)
         self._writing: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin to commit; raises Unavailable where the database does not answer."""
+    async def start(self, on_broken: Callable[[], None] | None = None) -> None:
+        """Begin to commit; raises Unavailable where the database does not answer.
+
+        `on_broken` is called should the writer ever end by itself.
+        """
         since = Instant(self.around.clock.now() - WINDOW_SECONDS * SECOND)
         self.limiter.load(await self.around.reader.request_counts(since))
         self._writing = asyncio.create_task(self.writer.run(), name="writer")
+        self._writing.add_done_callback(lambda task: self._writer_ended(task, on_broken))
 
     async def stop(self) -> None:
         """Commit what was accepted, then commit no more."""
@@ -86,6 +90,14 @@ class Service:
         self.writer.stop()
         if self._writing is not None:
             await self._writing
+
+    def _writer_ended(self, task: asyncio.Task[None], on_broken: Callable[[], None] | None) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        self.around.observer.fault("writer_died", "", task.exception() or RuntimeError())
+        self.writer.stop()
+        if on_broken is not None:
+            on_broken()
 
     def refusal(self, rejection: Rejection, message: str, request_id: str) -> bytes:
         """Write the body of a refusal for a request that never reached the application."""

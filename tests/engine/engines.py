@@ -42,8 +42,8 @@ class Watched:
         self.committed = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
-        self.on_fault: Callable[[], None] = lambda: None
-        self.after_commit: Callable[[], None] = lambda: None
+        self.on_fault: Callable[[], object] = lambda: None
+        self.after_commit: Callable[[], object] = lambda: None
 
     async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
         """Have the store do it, then wait until the test lets the answer through."""

@@ -25,23 +25,23 @@ def disk() -> Iterator[Disk]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def database(tmp_path: Path) -> Path:
     """Where the database of the test is."""
     return tmp_path / "orchestrion.db"
 
 
 @pytest.fixture
-async def service(path: Path, disk: Disk) -> AsyncIterator[Harness]:
+async def service(database: Path, disk: Disk) -> AsyncIterator[Harness]:
     """Run the service on a new file."""
-    async with running(path, vfs=disk.label) as harness:
+    async with running(database, vfs=disk.label) as harness:
         yield harness
         disk.heal()
 
 
 @pytest.fixture
-async def hosted(path: Path, disk: Disk) -> AsyncIterator[Harness]:
+async def hosted(database: Path, disk: Disk) -> AsyncIterator[Harness]:
     """Run the service with the commercial plans."""
-    async with running(path, ServiceOptions(catalogue=HOSTED), disk.label) as harness:
+    async with running(database, ServiceOptions(catalogue=HOSTED), disk.label) as harness:
         yield harness
         disk.heal()
 
@@ -59,8 +59,8 @@ async def customer(hosted: Harness) -> Caller:
 
 
 @pytest.fixture
-async def frugal(path: Path, disk: Disk) -> AsyncIterator[Caller]:
+async def frugal(database: Path, disk: Disk) -> AsyncIterator[Caller]:
     """An account that may read five times an hour, and discover four times a minute."""
-    async with running(path, ServiceOptions(catalogue=FRUGAL), disk.label) as harness:
+    async with running(database, ServiceOptions(catalogue=FRUGAL), disk.label) as harness:
         yield Caller(harness, await harness.account())
         disk.heal()

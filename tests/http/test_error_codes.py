@@ -19,7 +19,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     customer: Caller
     disk: Disk
-    path: Path
+    database: Path
 
 
 Provoke = Callable[[Scene], Awaitable[Response]]
@@ -87,13 +87,13 @@ async def idempotency_in_flight(scene: Scene) -> Response:
 
 
 async def quota_exceeded(scene: Scene) -> Response:
-    set_tasks_in_cycle(scene.path, scene.customer, 200)
+    set_tasks_in_cycle(scene.database, scene.customer, 200)
     return await scene.customer.create()
 
 
 async def plan_expired(scene: Scene) -> Response:
-    set_tasks_in_cycle(scene.path, scene.customer, 200)
-    put_on_plan(scene.path, scene.customer, "basic", days=-1)
+    set_tasks_in_cycle(scene.database, scene.customer, 200)
+    put_on_plan(scene.database, scene.customer, "basic", days=-1)
     return await scene.customer.create()
 
 
@@ -147,11 +147,11 @@ CASES: Mapping[ErrorCode, Case] = MappingProxyType(
 
 @pytest.mark.parametrize("code", CASES)
 async def test_a_code_is_answered_with_its_status_and_its_way_on(
-    code: ErrorCode, customer: Caller, disk: Disk, path: Path
+    code: ErrorCode, customer: Caller, disk: Disk, database: Path
 ) -> None:
     case = CASES[code]
 
-    answer = refused(await case.provoke(Scene(customer, disk, path)), case.status, code)
+    answer = refused(await case.provoke(Scene(customer, disk, database)), case.status, code)
 
     assert recommended(answer)["action"] == case.action
     assert answer["agent_contract"]["retryable"] is case.retryable
@@ -200,7 +200,7 @@ async def test_a_full_house_is_described(customer: Caller) -> None:
 
 
 async def test_only_a_full_house_and_a_lost_lease_have_more_to_say(
-    customer: Caller, disk: Disk, path: Path
+    customer: Caller, disk: Disk, database: Path
 ) -> None:
     extra = {
         ErrorCode.MAX_WORKERS_REACHED: {"billing_context"},
@@ -213,6 +213,6 @@ async def test_only_a_full_house_and_a_lost_lease_have_more_to_say(
         ErrorCode.TASK_NOT_FOUND,
         ErrorCode.MAX_WORKERS_REACHED,
     ):
-        answer = (await CASES[code].provoke(Scene(customer, disk, path))).json()
+        answer = (await CASES[code].provoke(Scene(customer, disk, database))).json()
         base = {"error", "message", "request_id", "agent_contract"}
         assert set(answer) == base | extra.get(code, set())

@@ -108,24 +108,24 @@ async def test_an_unknown_task_comes_before_a_full_house(customer: Caller) -> No
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
 
 
-async def test_an_unknown_task_comes_before_a_full_window(customer: Caller, path: Path) -> None:
-    set_used(path, customer, claims=120)
+async def test_an_unknown_task_comes_before_a_full_window(customer: Caller, database: Path) -> None:
+    set_used(database, customer, claims=120)
 
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
 
 
-async def test_a_replay_comes_before_quota_and_window(customer: Caller, path: Path) -> None:
+async def test_a_replay_comes_before_quota_and_window(customer: Caller, database: Path) -> None:
     first = await customer.task(idempotencyKey="k")
-    set_used(path, customer, creates=120)
-    set_tasks_in_cycle(path, customer, 200)
+    set_used(database, customer, creates=120)
+    set_tasks_in_cycle(database, customer, 200)
 
     assert ok(await customer.create(idempotencyKey="k"), 201)["id"] == first["id"]
     refused(await customer.create(idempotencyKey="other"), 429, "rate_limited")
 
 
-async def test_a_conflict_comes_before_quota_and_window(customer: Caller, path: Path) -> None:
+async def test_a_conflict_comes_before_quota_and_window(customer: Caller, database: Path) -> None:
     await customer.task(idempotencyKey="k")
-    set_used(path, customer, creates=120)
+    set_used(database, customer, creates=120)
 
     answer = await customer.create(idempotencyKey="k", priority=1)
 
@@ -138,29 +138,31 @@ async def test_a_bad_body_comes_before_a_replay(caller: Caller) -> None:
     refused(await caller.create(idempotencyKey="k", priority=101), 400, "invalid_request")
 
 
-async def test_a_bad_schedule_comes_before_the_window(customer: Caller, path: Path) -> None:
-    set_used(path, customer, creates=120)
+async def test_a_bad_schedule_comes_before_the_window(customer: Caller, database: Path) -> None:
+    set_used(database, customer, creates=120)
 
     answer = await customer.create(scheduledAt="2028-01-15T08:00:00Z")
 
     refused(answer, 400, "invalid_request")
 
 
-async def test_the_creates_window_comes_before_the_quota(customer: Caller, path: Path) -> None:
-    set_tasks_in_cycle(path, customer, 200)
+async def test_the_creates_window_comes_before_the_quota(customer: Caller, database: Path) -> None:
+    set_tasks_in_cycle(database, customer, 200)
     refused(await customer.create(), 402, "quota_exceeded")
 
-    set_used(path, customer, creates=120)
+    set_used(database, customer, creates=120)
 
     refused(await customer.create(), 429, "rate_limited")
 
 
-async def test_the_claims_window_comes_before_a_full_house(customer: Caller, path: Path) -> None:
+async def test_the_claims_window_comes_before_a_full_house(
+    customer: Caller, database: Path
+) -> None:
     for _ in range(2):
         await customer.held()
     refused(await customer.claim_next(), 429, "max_workers_reached")
 
-    set_used(path, customer, claims=120)
+    set_used(database, customer, claims=120)
 
     refused(await customer.claim_next(), 429, "rate_limited")
 

@@ -47,8 +47,8 @@ async def test_a_preflight_of_a_keyed_route_is_refused(service: Harness) -> None
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-async def test_a_configured_origin_may_call_keyed_routes(path: Path, disk: Disk) -> None:
-    async with running(path, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_a_configured_origin_may_call_keyed_routes(database: Path, disk: Disk) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
         caller = Caller(service, await service.account())
 
         preflight = await service.client.options("/v1/tasks", headers=PREFLIGHT)
@@ -66,8 +66,8 @@ async def test_a_configured_origin_may_call_keyed_routes(path: Path, disk: Disk)
         assert header in exposed
 
 
-async def test_refusals_can_be_read_from_a_configured_origin(path: Path, disk: Disk) -> None:
-    async with running(path, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_refusals_can_be_read_from_a_configured_origin(database: Path, disk: Disk) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
         missing = await service.client.get("/v1/tasks", headers={"Origin": ORIGIN})
         nowhere = await service.client.get("/nowhere", headers={"Origin": ORIGIN})
 
@@ -76,8 +76,8 @@ async def test_refusals_can_be_read_from_a_configured_origin(path: Path, disk: D
     assert nowhere.headers["access-control-allow-origin"] == ORIGIN
 
 
-async def test_other_origins_stay_out_where_one_is_configured(path: Path, disk: Disk) -> None:
-    async with running(path, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_other_origins_stay_out_where_one_is_configured(database: Path, disk: Disk) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
         caller = Caller(service, await service.account())
         stranger = {"Origin": "https://evil.example.org"}
 
@@ -88,12 +88,12 @@ async def test_other_origins_stay_out_where_one_is_configured(path: Path, disk: 
     assert "access-control-allow-origin" not in preflight.headers
 
 
-@pytest.mark.parametrize("path_of", DOCUMENTS)
+@pytest.mark.parametrize("path", DOCUMENTS)
 async def test_the_documents_stay_open_where_an_origin_is_configured(
-    path_of: str, path: Path, disk: Disk
+    path: str, database: Path, disk: Disk
 ) -> None:
     options = ServiceOptions(cors_origins=(ORIGIN,))
-    async with running(path, options, disk.label) as service:
-        answer = await service.client.get(path_of, headers={"Origin": "https://any.example"})
+    async with running(database, options, disk.label) as service:
+        answer = await service.client.get(path, headers={"Origin": "https://any.example"})
 
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]

@@ -38,8 +38,8 @@ async def test_the_key_is_kept_by_no_cache(service: Harness) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_closed_server_registers_nobody(path: Path, disk: Disk) -> None:
-    async with running(path, ServiceOptions(registration="closed"), disk.label) as service:
+async def test_a_closed_server_registers_nobody(database: Path, disk: Disk) -> None:
+    async with running(database, ServiceOptions(registration="closed"), disk.label) as service:
         answer = refused(await service.client.post("/v1/keys/register"), 404, "invalid_request")
 
     assert recommended(answer)["action"] == "fix_request"

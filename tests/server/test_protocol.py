@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 
 import pytest
 from msgspec.structs import replace
@@ -331,6 +332,31 @@ def test_a_body_beyond_every_buffer_arrives_whole() -> None:
         client.send(request("/echo", body))
 
         assert client.answer().body == body
+
+
+def test_an_answer_before_the_body_leaves_the_connection_usable() -> None:
+    with serving() as server:
+        client = server.connect()
+
+        client.send(request("/early", bytes(3 << 20)))
+
+        assert client.answer().body == b"early"
+        assert_serves(client)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 64])
+def test_it_does_not_matter_where_the_pieces_of_a_request_end(length: int) -> None:
+    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+    upgrade = b"POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\n"
+    stream = request("/echo", b"one") + chunked + upgrade + b"three" + request("/echo", b"four")
+    with serving() as server:
+        client = server.connect()
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        client.send(*(stream[at : at + length] for at in range(0, len(stream), length)))
+
+        bodies = [client.answer().body for _ in range(4)]
+        assert bodies == [b"one", b"two", b"three", b"four"]
 
 
 def test_a_client_that_expects_it_is_told_to_continue() -> None:

@@ -1,7 +1,7 @@
 """Whose address a request comes from: forwarded addresses count only from our own proxies."""
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -12,11 +12,13 @@ class Addresses:
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
 
-    def of(self, peer: str, headers: Mapping[bytes, bytes]) -> str:
+    def of(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Walk X-Forwarded-For from the right, past proxies of ours, to the first stranger."""
         if not self._trusted or not self._is_trusted(peer):
             return peer
-        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+        # Some proxies add a line of their own instead of appending to the last: all are one list.
+        lines = [value for name, value in headers if name == b"x-forwarded-for"]
+        forwarded = b",".join(lines).decode("latin-1")
         for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
             if not _is_address(hop):
                 return peer

@@ -1,5 +1,6 @@
 """The ASGI application: one route per path, one endpoint per operation, one answer for the rest."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
@@ -54,7 +55,7 @@ def create_app(
         methods[operation.method] = endpoint
         if operation.method == "GET":
             methods["HEAD"] = endpoint
-    routes = [Route(path, _Path(methods, reception)) for path, methods in paths.items()]
+    routes = [_WholeRoute(path, _Path(methods, reception)) for path, methods in paths.items()]
     router = Router(routes, redirect_slashes=False, default=_Nowhere(reception))
     if not cors_origins:
         return router
@@ -65,6 +66,14 @@ def create_app(
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
         expose_headers=list(EXPOSED_HEADERS),
     )
+
+
+class _WholeRoute(Route):
+    """A route that ends where the path ends: Starlette's `$` would let a line end follow."""
+
+    def __init__(self, path: str, endpoint: ASGIApp) -> None:
+        super().__init__(path, endpoint)
+        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
 
 
 class _Path:

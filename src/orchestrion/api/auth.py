@@ -1,5 +1,6 @@
 """From a bearer key to a principal, through a short-lived cache."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from typing import Final
@@ -31,6 +32,7 @@ class Authenticator:
         self._reader = reader
         self._clock = clock
         self._cache: OrderedDict[bytes, _Cached] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Principal | None]] = {}
 
     def known(self, authorization: bytes) -> Principal | None:
         """Give the principal of a key seen a moment ago, without waiting."""
@@ -52,11 +54,25 @@ class Authenticator:
             return Rejection(code=ErrorCode.INVALID_API_KEY)
         # The index finds the hash, not the key: what timing could tell is useless to a guesser.
         key_hash = hashlib.sha256(key).digest()
+        principal = await self._ask(key_hash)
+        return principal or Rejection(code=ErrorCode.INVALID_API_KEY)
+
+    async def _ask(self, key_hash: bytes) -> Principal | None:
+        # When a busy key's time is up, its requests share one question.
+        asking = self._asking.get(key_hash)
+        if asking is None:
+            asking = asyncio.create_task(self._look_up(key_hash))
+            self._asking[key_hash] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key_hash))
+        # One of them hanging up must not end it for the others.
+        return await asyncio.shield(asking)
+
+    async def _look_up(self, key_hash: bytes) -> Principal | None:
         principal = await self._reader.principal(key_hash)
         if principal is None:
             self._cache.pop(key_hash, None)
-            return Rejection(code=ErrorCode.INVALID_API_KEY)
-        self._remember(key_hash, principal)
+        else:
+            self._remember(key_hash, principal)
         return principal
 
     def _remember(self, key_hash: bytes, principal: Principal) -> None:

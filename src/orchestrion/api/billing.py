@@ -43,7 +43,7 @@ class BillingHandlers:
     async def check_billing_status(self, request: Request) -> Response:
         """GET /v1/billing/status."""
         account = await self._reader.account(request.account_id)
-        assert account is not None, "a key belongs to an account"  # noqa: S101 - a bug
+        assert account is not None, "a key belongs to an account"
         return Response(status=200, body=encode(self._status(account, request)), headers=HEADERS)
 
     async def start_checkout(self, request: Request) -> Response:

@@ -58,7 +58,7 @@ def _integer_fields(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 def _in_words(error: msgspec.ValidationError) -> str:
     # The decoder names types, bounds and field names of ours, never a value that was sent.
-    text = str(error).replace("`", "'").replace("\\Z", "$")
+    text = str(error).replace("`", "'").replace("\\\\", "\\").replace("\\Z", "$")
     what, _, where = text.partition(" - at '$")
     field = where.strip("'.")
     return f"The field '{field}' is wrong: {_lower(what)}." if field else f"{what}."

@@ -12,7 +12,7 @@ from orchestrion.api.auth import Authenticator
 from orchestrion.api.http import Request, Response
 from orchestrion.api.limits import Limiter
 from orchestrion.api.query import read_query
-from orchestrion.api.receiving import read_body
+from orchestrion.api.receiving import read_body, refuse_repeats
 from orchestrion.api.respond import Responder, window_headers
 from orchestrion.core.account import Principal
 from orchestrion.core.errors import ErrorCode
@@ -88,7 +88,7 @@ class Endpoint:
             request_id=reception.request_id(headers),
             headers=headers,
             path_id=scope["path_params"].get("id", ""),
-            address=reception.addresses.of(client[0] if client else "", headers),
+            address=reception.addresses.of(client[0] if client else "", scope["headers"]),
         )
         response = await self._answer(request, scope, receive)
         await send_response(send, response, request.request_id)
@@ -110,6 +110,8 @@ class Endpoint:
             if isinstance(refused, Rejection):
                 return self._reception.responder.refused(refused, request)
             if self._operation.body is not None:
+                if len(request.headers) != len(scope["headers"]):
+                    refuse_repeats(scope["headers"])
                 request.body = await read_body(request.headers, receive)
             response = await self._handler(request)
         except ClientDisconnect:

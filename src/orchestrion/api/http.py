@@ -31,7 +31,7 @@ class Request(msgspec.Struct, kw_only=True):
     @property
     def account_id(self) -> AccountId:
         """The account of a keyed request."""
-        assert self.principal is not None, "only keyed operations ask"  # noqa: S101 - a bug
+        assert self.principal is not None, "only keyed operations ask"
         return self.principal.account_id
 
 

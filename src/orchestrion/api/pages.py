@@ -22,7 +22,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     async def __call__(self, request: Request) -> Response:
         """Answer with the page, or with 304 if the caller has it."""
         headers = self._headers()
-        if self._etag() in request.headers.get(b"if-none-match", b""):
+        known = request.headers.get(b"if-none-match", b"")
+        if known.strip() == b"*" or self._etag() in known:
             return Response(status=304, body=b"", headers=headers)
         return Response(
             status=200,

@@ -10,11 +10,13 @@ from orchestrion.core.strict_json import Malformed
 from orchestrion.core.task import Status
 
 _KEY_NAMES = frozenset({"api_key", "apikey", "key", "token", "access_token"})
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _TYPE = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 _LIMIT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _STATUSES = {status.value: status for status in Status}
 
 KEY_IN_QUERY = "API keys must not be sent in the URL; use the Authorization header."
+NO_ENCODING = "The query string is not valid percent-encoded UTF-8."
 
 
 def read_query(raw: bytes) -> dict[str, str]:
@@ -24,17 +26,20 @@ def read_query(raw: bytes) -> dict[str, str]:
     if len(raw) > limits.QUERY_BYTES_MAX:
         message = f"The query string is longer than {limits.QUERY_BYTES_MAX} bytes."
         raise Malformed(message)
+    if _BAD_ESCAPE.search(raw):
+        raise Malformed(NO_ENCODING)
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:
-        raise Malformed("The query string is not valid percent-encoded UTF-8.") from error
+        raise Malformed(NO_ENCODING) from error
     for name, value in pairs:
-        if name.lower() in _KEY_NAMES or value.startswith(KEY_PREFIX):
+        shown = name.startswith(KEY_PREFIX) or value.startswith(KEY_PREFIX)
+        if shown or name.lower() in _KEY_NAMES:
             raise Malformed(KEY_IN_QUERY)
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Malformed("A query parameter is given twice.")
-    if any("\0" in value for value in found.values()):
+    if b"%00" in raw:
         raise Malformed("A query parameter contains NUL.")
     return found
 

@@ -1,7 +1,7 @@
 """Reads a request body: its type, its encoding, and its size while it arrives."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect
@@ -13,13 +13,25 @@ from orchestrion.core.strict_json import Malformed
 _JSON_TYPE = re.compile(rb'application/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 _TOO_LARGE: Final = f"The body is larger than {BODY_BYTES_MAX} bytes."
 _WRONG_TYPE: Final = "Send the body as 'Content-Type: application/json' in UTF-8."
+# Of two such headers, which one counts would be a guess.
+_SINGLE: Final = (b"content-type", b"content-encoding", b"idempotency-key")
 _ENCODED: Final = "Send the body as it is: Content-Encoding is not supported."
+
+
+def refuse_repeats(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raise Malformed if a header that a body's request may carry once stands there twice."""
+    names = [name for name, _ in headers]
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            message = f"Send one {name.decode().title()} header, not several."
+            raise Malformed(message)
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     """Read the whole body. Raises Malformed with status 413 or 415, and ClientDisconnect."""
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+    # Ten digits tell; the interpreter would not convert some thousands of them.
+    if length.isdigit() and int(length[:10]) > BODY_BYTES_MAX:
         raise Malformed(_TOO_LARGE, 413)
     body = await _read(receive)
     # Without a body its type means nothing.

@@ -79,7 +79,7 @@ class TaskHandlers:
         """POST /v1/tasks/claim. An empty answer counts as a read (decisions §8)."""
         body, _ = decode(request.body, ClaimNextBody)
         principal = request.principal
-        assert principal is not None, "a keyed operation"  # noqa: S101 - a bug, not input
+        assert principal is not None, "a keyed operation"
         refused = self._limiter.exhausted(Allowance.READS, principal)
         if refused:
             return self._responder.refused(refused, request)

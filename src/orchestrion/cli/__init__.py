@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("serve", "keys", "db", "version")
+_COMMANDS = ("serve", "demo", "keys", "db", "version")
 
 
 class _Commands(click.Group):

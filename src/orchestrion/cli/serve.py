@@ -3,8 +3,9 @@
 import click
 import uvloop
 
+from orchestrion.api.listener import CannotListen
 from orchestrion.cli.flags import settings_flags, sources
-from orchestrion.cli.refusals import refusals
+from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.main import serve as serve_forever
 from orchestrion.settings import SETTINGS, load_settings
 
@@ -19,4 +20,7 @@ def serve(**values: str | None) -> None:
     """
     with refusals():
         settings = load_settings(sources(values))
-        uvloop.run(serve_forever(settings))
+        try:
+            uvloop.run(serve_forever(settings))
+        except CannotListen as error:
+            raise Refusal(str(error)) from error

@@ -23,6 +23,8 @@ JsonObject = dict[str, object]
 _STRING = r'"(?:[^"\\]++|\\.)*+"?'
 _BRACKETS = re.compile(rf"{_STRING}|[\[{{]|[\]}}]", re.DOTALL)
 _TOKENS = re.compile(rf"({_STRING})|[ \t\n\r]+", re.DOTALL)
+OPENING = ("[", "{")
+CLOSING = ("]", "}")
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
@@ -100,13 +102,13 @@ def _bound_nesting(text: str) -> None:
         return
     depth = 0
     for match in _BRACKETS.finditer(text):
-        token = match.group()
-        if token in "[{":
+        found = match.group()
+        if found in OPENING:
             depth += 1
             if depth > BODY_NESTING_MAX:
                 message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
                 raise Malformed(message)
-        elif token in "]}":
+        elif found in CLOSING:
             depth -= 1
 
 

@@ -8,6 +8,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
+from orchestrion.demo.printing import printable
+
 FILES_MAX = 300
 FOLDERS_MAX = 20_000
 FILE_BYTES_MAX = 1024 * 1024
@@ -60,7 +62,7 @@ def _sources(root: Path) -> Iterator[Source]:
         for name in sorted(names):
             file = Path(folder, name)
             if name.lower().endswith(SUFFIXES) and _readable(file):
-                yield source(file, _readable_name(file.relative_to(root)))
+                yield source(file, _name(file.relative_to(root)))
 
 
 def _ours(folder_name: str) -> bool:
@@ -71,9 +73,6 @@ def _readable(file: Path) -> bool:
     return file.is_file() and os.access(file, os.R_OK) and file.stat().st_size <= FILE_BYTES_MAX
 
 
-def _readable_name(path: Path) -> str:
-    # A name on disk may hold bytes that are no text, or characters that steer a terminal.
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+def _name(path: Path) -> str:
+    # A name on disk may hold bytes that are no text.
+    return printable(os.fsencode(path).decode("utf-8", "replace"))

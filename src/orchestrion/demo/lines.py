@@ -1,9 +1,12 @@
 """Shows the demonstration as plain lines, for pipes and files: no control codes, ever."""
 
+from math import ceil
+
 import click
 
 from orchestrion.demo.events import Event, Kind
-from orchestrion.demo.scene import Lease, Scene
+from orchestrion.demo.printing import printable
+from orchestrion.demo.scene import Scene
 
 COUNTDOWN_SECONDS = 5
 
@@ -12,7 +15,7 @@ class Lines:
     """A view that only appends."""
 
     def __init__(self) -> None:
-        self._told_left_seconds: int | None = None
+        self._step: int | None = None
 
     def note(self, elapsed_seconds: float, text: str) -> None:
         """Print a step of the story."""
@@ -34,15 +37,16 @@ class Lines:
 
     def scene(self, scene: Scene) -> None:
         """Print the countdown of the lease, now and then."""
-        if scene.lease is not None and self._due(scene.lease):
-            self._told_left_seconds = scene.lease.left_seconds
-            self.note(scene.elapsed_seconds, countdown(scene.lease))
+        if scene.lease is None:
+            return
+        step = ceil(scene.lease.left_seconds / COUNTDOWN_SECONDS)
+        if self._step is not None and step != self._step:
+            self.note(scene.elapsed_seconds, scene.lease.text)
+        self._step = step
 
     def result(self, lines: list[str]) -> None:
         """Print the last lines."""
         for line in lines:
-            click.echo(printable(line if line.startswith(" ") else f"\n{line}"))
-
-    def _due(self, lease: Lease) -> bool:
-        told = self._told_left_seconds
-        return told is None or told - lease.left_seconds >= COUNTDOWN_SECONDS
+            if not line.startswith(" "):
+                click.echo()
+            click.echo(printable(line))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 from markdown_it import MarkdownIt
@@ -59,7 +60,7 @@ def _is_word(part: str) -> bool:
 
 
 def _headings(tokens: Sequence[Token]) -> Iterator[Heading]:
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             text = " ".join(_prose(content).split())
             yield Heading(level=int(opening.tag[1:]), text=text[:HEADING_LENGTH_MAX])

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from orchestrion.demo.attempts import Attempt, attempts
 from orchestrion.demo.events import Kind
+from orchestrion.demo.printing import counted
 from orchestrion.demo.promises import Promise
 from orchestrion.demo.story import Ending
 from orchestrion.demo.wire import Task
@@ -28,10 +29,10 @@ def _totals(tasks: list[Task]) -> Iterator[str]:
     results = {task.payload.path: task.result for task in tasks if task.result is not None}
     counts = list(results.values())
     yield "Results"
-    yield f"  {len(counts):,} files"
-    yield f"  {sum(each.words for each in counts):,} words"
-    yield f"  {sum(each.heading_count for each in counts):,} headings"
-    yield f"  {sum(each.link_count for each in counts):,} links"
+    yield f"  {counted(len(counts), 'file')}"
+    yield f"  {counted(sum(each.words for each in counts), 'word')}"
+    yield f"  {counted(sum(each.heading_count for each in counts), 'heading')}"
+    yield f"  {counted(sum(each.link_count for each in counts), 'link')}"
     yield "Longest files, in words"
     yield from _ranked(Counter({path: each.words for path, each in results.items()}))
     yield "Most frequent headings"
@@ -63,16 +64,12 @@ def _attempts(ending: Ending, task: Task) -> Iterator[str]:
 def _outcome(attempt: Attempt) -> str:
     match attempt.outcome:
         case None:
-            number = attempt.heartbeats
-            return (
-                f"killed with SIGKILL after {number} heartbeat{'s' * (number != 1)}; lease ran out"
-            )
+            heartbeats = counted(attempt.heartbeats, "heartbeat")
+            return f"killed with SIGKILL after {heartbeats}; the lease ran out"
         case Kind.FAILED:
-            return f"failed, {attempt.detail}; then {attempt.status}"
-        case Kind.LOST:
-            return f"lost, {attempt.detail}"
-        case _:
-            return f"completed, {attempt.detail}"
+            return f"failed: {attempt.detail}; then {attempt.status}"
+        case outcome:
+            return f"{outcome.value}: {attempt.detail}"
 
 
 def _promise(promise: Promise) -> Iterator[str]:

@@ -15,6 +15,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     doing: str
     completed: int
+    alive: bool
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,13 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     left_seconds: int
     whole_seconds: int
+
+    @property
+    def text(self) -> str:
+        """Say how long it still stands."""
+        if not self.left_seconds:
+            return f"the lease of {self.worker} has ended: the next claim gets {self.path}"
+        return f"the lease of {self.worker} on {self.path} ends in {self.left_seconds} s"
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from orchestrion.demo.processes import Broken, Server, WorkerProcess
 from orchestrion.demo.scene import View
 from orchestrion.demo.tasks import ABSENT_TEXT, Cast, absent_file, create
 from orchestrion.demo.watch import Watch
-from orchestrion.demo.wire import Task
+from orchestrion.demo.wire import Status, Task
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
 
@@ -39,12 +39,15 @@ def tell(folder: Path, view: View) -> Ending:
     found = find(folder)
     if not found.sources:
         raise Broken(f"there is no Markdown file below {folder}")
+    watch = Watch(view)
     with ExitStack() as stack:
         stack.callback(signal, SIGINT, getsignal(SIGINT))
         work = Path(stack.enter_context(TemporaryDirectory(prefix="orchestrion-demo-")))
         server = stack.enter_context(Server(work))
         try:
-            return _Play(Watch(view), work, stack).play(server.wait_for_url(), found)
+            url = server.wait_for_url()
+            watch.note(f"orchestrion serve (process {server.pid}) listens on {url}, its file empty")
+            return _Play(watch, work, stack).play(url, found)
         except (httpx2.HTTPError, Refused) as error:
             said = server.last_words()
             raise Broken(f"a request failed: {error}; the server last said: {said}") from error
@@ -62,8 +65,6 @@ class _Play:
         self._stack = stack
 
     def play(self, url: str, found: Found) -> Ending:
-        note = self._watch.note
-        note(f"orchestrion serve listens on {url}, with an empty SQLite file")
         api, key = Api.registered(url)
         self._stack.callback(api.close)
         cast = self._create(api, found)
@@ -89,8 +90,8 @@ class _Play:
             self._watch.note(f"there are more than {FILES_MAX} Markdown files: these are the first")
         cast = create(api, found.sources, self._work)
         self._watch.note(
-            f"{len(cast.tasks)} tasks created: one for each of {len(found.sources)} Markdown files, "
-            f"and one for {cast.absent.payload.path}, a file that does not exist yet"
+            f"{len(cast.tasks)} tasks created: one for each of {len(found.sources)} Markdown "
+            f"files, and one for {cast.absent.payload.path}, a file that does not exist yet"
         )
         return cast
 
@@ -124,31 +125,28 @@ class _Play:
         return victim, exit_status, orphaned
 
     def _mend(self, api: Api, cast: Cast) -> tuple[Task, Task]:
-        absent = cast.absent.id
         self._watch.until(
-            lambda: self._dead(absent), f"{cast.absent.payload.path} to fail for good"
+            lambda: self._is(cast.absent, "dead_letter"),
+            f"{cast.absent.payload.path} to fail for good",
         )
-        dead = api.get(absent)
+        dead = api.get(cast.absent.id)
         self._watch.note(
-            f"{dead.payload.path} has failed {dead.attempt_count} times of {dead.max_attempts} and "
-            f"is in dead_letter: {dead.last_failure_reason}"
+            f"{dead.payload.path} has failed in {dead.attempt_count} attempts of "
+            f"{dead.max_attempts} and is in dead_letter: {dead.last_failure_reason}"
         )
         absent_file(self._work).write_text(ABSENT_TEXT, "utf-8")
-        requeued = api.requeue(absent)
+        requeued = api.requeue(dead.id)
         self._watch.note(f"{dead.payload.path} was written and its task requeued")
         return dead, requeued
 
     def _finish(self, cast: Cast) -> None:
-        # A file that cannot be read ends in dead_letter: no reason to wait, but a broken promise.
-        self._watch.until(
-            lambda: all(
-                self._watch.told(Kind.COMPLETED, task.id) is not None
-                or (task.id != cast.absent.id and self._dead(task.id))
-                for task in cast.tasks
-            ),
-            "all tasks to be completed",
-        )
+        def settled(task: Task) -> bool:
+            # A file that cannot be read ends in dead_letter: a broken promise, so why wait on.
+            told = self._watch.told(Kind.COMPLETED, task.id) is not None
+            return (told and self._is(task, "completed")) or self._is(task, "dead_letter")
 
-    def _dead(self, task_id: str) -> bool:
-        task = self._watch.tasks.get(task_id)
-        return task is not None and task.status == "dead_letter"
+        self._watch.until(lambda: all(map(settled, cast.tasks)), "all tasks to be completed")
+
+    def _is(self, task: Task, status: Status) -> bool:
+        seen = self._watch.tasks.get(task.id)
+        return seen is not None and seen.status == status

@@ -106,6 +106,7 @@ class Watch:
             name=worker.name,
             pid=worker.pid,
             doing="killed with SIGKILL" if worker.name == self.killed else doing,
+            alive=worker.name != self.killed,
             completed=sum(event.kind is Kind.COMPLETED for event in own),
         )
 

@@ -38,7 +38,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What the server says to do next, and what it says of the lease."""
 
-    next_actions: list[Action]
+    next_actions: list[Action] = []
     lease_valid: bool = False
     lease_expires_in_seconds: int = 0
 
@@ -58,7 +58,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     lease_duration_seconds: int
     last_failure_reason: str | None
     result: Counts | None
-    agent_contract: Contract = msgspec.field(name="agent_contract")
+    # A claim's answer carries it beside the task instead.
+    agent_contract: Contract = msgspec.field(default_factory=Contract, name="agent_contract")
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,7 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a list."""
 
-    items: list[Task] = msgspec.field(name="tasks")
+    items: list[Task]
     page_info: PageInfo = msgspec.field(name="pageInfo")
 
 

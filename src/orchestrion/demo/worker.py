@@ -1,7 +1,6 @@
 """One worker as a process of its own: claims, heartbeats, counts, completes, until it is ended."""
 
 import os
-import signal
 import sys
 import time
 
@@ -11,6 +10,7 @@ from orchestrion.demo.api import Api, Refused
 from orchestrion.demo.events import Event, Kind
 from orchestrion.demo.files import read
 from orchestrion.demo.markdown import Counts, count
+from orchestrion.demo.printing import counted
 from orchestrion.demo.wire import Claim, Task
 
 TASK_TYPE = "count_markdown"
@@ -51,7 +51,7 @@ class Worker:
         try:
             text = read(task.payload.text)
         except OSError as error:
-            reason = f"cannot read {task.payload.path}: {error.strerror}"[:REASON_LENGTH_MAX]
+            reason = (error.strerror or "cannot be read")[:REASON_LENGTH_MAX]
             outcome = {"reason": reason, "retry_after_seconds": RETRY_AFTER_SECONDS}
             answer = self._api.fail(task.id, {"lease_token": lease_token, **outcome})
             self._tell(self._event(Kind.FAILED, task, answer, reason))
@@ -91,12 +91,12 @@ class Worker:
 
 
 def _summary(counts: Counts) -> str:
-    return f"{counts.words:,} words, {counts.heading_count:,} headings, {counts.link_count:,} links"
+    words = counted(counts.words, "word")
+    headings = counted(counts.heading_count, "heading")
+    return f"{words}, {headings}, {counted(counts.link_count, 'link')}"
 
 
 def _run(url: str, name: str) -> None:
-    # Whoever started this process ends it; a Ctrl-C at the terminal is for that one to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Worker(Api(url, os.environ[KEY_VARIABLE]), name).work()
 
 

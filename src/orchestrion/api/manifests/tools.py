@@ -1,6 +1,7 @@
 """The tool manifest: what an MCP `tools/list` answers, with the HTTP request behind each tool."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from orchestrion.api.manifests.site import NAME, Json, Site
 from orchestrion.api.manifests.tool_outputs import output_schema
@@ -50,8 +51,9 @@ def tool_manifest(site: Site) -> Json:
     }
 
 
+@cache
 def tool_entry(tool: Tool) -> Json:
-    """Write one tool as MCP lists it."""
+    """Write one tool as MCP lists it; the same for every server, and slow enough to keep."""
     rows = [BY_NAME[name] for name in tool.routes]
     return {
         "name": tool.name,

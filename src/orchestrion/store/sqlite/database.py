@@ -38,7 +38,13 @@ def refuse_old_library(version: str) -> None:
 
 def lock(path: Path) -> int:
     """Keep other servers off the file while the descriptor is open; raises StoreRefused."""
-    descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Under the file's own name, so that a link to it is no way round.
+        name = f"{path.resolve()}-lock"
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"cannot open the database {path}: {error.strerror}"
+        raise StoreRefused(message) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

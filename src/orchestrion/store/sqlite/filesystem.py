@@ -1,10 +1,12 @@
 """Refuses network file systems, on which SQLite's locks and shared memory do not hold."""
 
+import re
 from pathlib import Path
 
 from orchestrion.core.faults import StoreRefused
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
 _NETWORK = frozenset(
     {
         "9p",
@@ -47,7 +49,7 @@ def file_system_of(path: Path, mountinfo: str) -> str:
         if len(fields) <= 4 or not right:  # noqa: PLR2004 - the fifth field is the mount point
             continue
         # Spaces in mount points are written as octal escapes.
-        point = Path(fields[4].encode("ascii", "replace").decode("unicode_escape"))
+        point = Path(_ESCAPE.sub(lambda escape: chr(int(escape[1], 8)), fields[4]))
         if path.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), right.split(" ")[0]
     return kind

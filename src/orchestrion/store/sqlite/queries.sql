@@ -119,12 +119,6 @@ set status = ?3, scheduled_at = ?4, due_at = ?5, attempt_count = ?6, claimed_by 
   output_id = ?16, lease_token = ?17
 where account_id = ?1 and id = ?2;
 
--- name: save_lease
--- Rides on the primary key of tasks. A renewed lease moves one index entry, not all of them.
-update tasks
-set lease_expires_at = ?3, last_heartbeat_at = ?4
-where account_id = ?1 and id = ?2;
-
 -- name: delete_task
 -- Rides on the primary key of tasks.
 delete from tasks where account_id = ?1 and id = ?2;
@@ -185,12 +179,13 @@ order by id desc
 limit :limit;
 
 -- name: list_page_claimed
--- Rides on tasks_leased and sorts: as many rows as there are leases.
+-- Rides on tasks_leased and sorts: as many rows as there are leases. Left to itself, SQLite would
+-- walk through every task by id.
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
   traceparent
-from tasks
+from tasks indexed by tasks_leased
 where account_id = :account_id and status = 'claimed' and id < :before
   and (:type is null or type = :type)
   and (:claimed_by is null or claimed_by = :claimed_by)

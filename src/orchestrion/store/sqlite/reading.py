@@ -21,6 +21,10 @@ from orchestrion.store.sqlite.database import Place, open_reader
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 READERS: Final = 2
+# Reads that may wait for a connection; lists, which cost most, are the first to be refused.
+READS_WAITING_MAX: Final = 1_024
+PAGES_WAITING_MAX: Final = READS_WAITING_MAX // 2
+_CROWDED = "too many reads are waiting"
 # Above every ULID: a first page starts here.
 _LAST_ID = "tsk_~"
 
@@ -35,6 +39,7 @@ class SqliteReader:
         self._clock = clock
         self._connections = [open_reader(place) for _ in range(READERS)]
         self._free = list(self._connections)
+        self._waiting = 0
         self._threads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
 
     async def task(self, account_id: AccountId, task_id: TaskId) -> Found:
@@ -52,6 +57,8 @@ class SqliteReader:
             "before": query.before or _LAST_ID,
             "limit": query.limit,
         }
+        if self._waiting >= PAGES_WAITING_MAX:
+            raise Unavailable(_CROWDED)
         return await self._run(lambda one: self._found(one, statement, bindings))
 
     async def account(self, account_id: AccountId) -> Account | None:
@@ -121,8 +128,14 @@ class SqliteReader:
             connection.close()
 
     async def _run(self, read: Read[R]) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read, read)
+        if self._waiting >= READS_WAITING_MAX:
+            raise Unavailable(_CROWDED)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read, read)
+        finally:
+            self._waiting -= 1
 
     def _read(self, read: Read[R]) -> R:
         # As many connections as threads, so that one is always free here.

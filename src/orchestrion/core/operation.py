@@ -1,0 +1,46 @@
+"""What an operation is: one row of the table that everything public derives from."""
+
+from enum import StrEnum
+
+import msgspec
+
+from orchestrion.core.errors import ErrorCode
+
+
+class Access(StrEnum):
+    """Who may call."""
+
+    PUBLIC = "public"
+    KEYED = "keyed"
+
+
+class Allowance(StrEnum):
+    """Which limit a call counts against (decisions §8)."""
+
+    NONE = "none"
+    DISCOVERY = "discovery"
+    REGISTRATION = "registration"
+    READS = "reads"
+    MUTATIONS = "mutations"
+    HEARTBEATS = "heartbeats"
+    CREATES = "creates"
+    CLAIMS = "claims"
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `refusals` are those beyond what every operation of its kind may answer."""
+
+    name: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    description: str
+    access: Access
+    allowance: Allowance
+    answer: str
+    status: int = 200
+    body: type[msgspec.Struct] | None = None
+    body_required: bool = False
+    query: tuple[str, ...] = ()
+    refusals: tuple[ErrorCode, ...] = ()

@@ -1,0 +1,177 @@
+"""The operations around tasks: plans, keys, discovery, and the pages beside the API."""
+
+from orchestrion.core import bodies
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.operation import Access, Allowance, Operation
+
+BILLING_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        name="list_plans",
+        method="GET",
+        path="/v1/billing/plans",
+        tag="Billing",
+        summary="List the plans",
+        description="Shows every plan of this server with its limits and price. Needs no key.",
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="PlanList",
+    ),
+    Operation(
+        name="check_billing_status",
+        method="GET",
+        path="/v1/billing/status",
+        tag="Billing",
+        summary="Show plan and usage",
+        description="Shows the account's plan, when it ends, and what this cycle has used of it.",
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="BillingStatusResponse",
+    ),
+    Operation(
+        name="start_checkout",
+        method="POST",
+        path="/v1/billing/checkout",
+        tag="Billing",
+        summary="Start buying a plan",
+        description=(
+            "Opens a checkout and answers the address where a human approves the payment; a "
+            "program cannot. Verify the purchase afterwards. Servers without payments answer 503."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="CheckoutResponse",
+        status=201,
+        body=bodies.CheckoutBody,
+        body_required=True,
+    ),
+    Operation(
+        name="verify_payment",
+        method="POST",
+        path="/v1/billing/verify",
+        tag="Billing",
+        summary="Settle a payment",
+        description=(
+            "Captures a payment that a human has approved and puts its plan into force. Safe to "
+            "repeat: a settled purchase stays settled and is never charged again."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="VerifyResponse",
+        body=bodies.VerifyBody,
+        body_required=True,
+        refusals=(ErrorCode.PAYMENT_FAILED,),
+    ),
+)
+
+PUBLIC_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        name="register_key",
+        method="POST",
+        path="/v1/keys/register",
+        tag="Public",
+        summary="Get an API key",
+        description=(
+            "Makes an account and its first key. The key is in this answer and never shown again: "
+            "store it as a secret. Servers can be closed to registration."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.REGISTRATION,
+        answer="KeyRegistrationResponse",
+        status=201,
+        body=bodies.RegisterBody,
+    ),
+    Operation(
+        name="check_health",
+        method="GET",
+        path="/health",
+        tag="Public",
+        summary="Tell whether the service works",
+        description=(
+            "Answers 200 while the process serves, and says whether its background work keeps up."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.NONE,
+        answer="HealthResponse",
+    ),
+    Operation(
+        name="get_agent_manifest",
+        method="GET",
+        path="/.well-known/agent.json",
+        tag="Public",
+        summary="Discover the service",
+        description=(
+            "Links to everything an agent needs, for one that knows only this host. Not an A2A "
+            "card."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="AgentManifest",
+    ),
+    Operation(
+        name="get_capabilities",
+        method="GET",
+        path="/v1/capabilities",
+        tag="Public",
+        summary="Show what the server can do",
+        description=(
+            "States, transitions, every limit, error codes, action codes and rate limits as data."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="Capabilities",
+    ),
+    Operation(
+        name="get_tool_manifest",
+        method="GET",
+        path="/v1/tool",
+        tag="Public",
+        summary="Show the tools",
+        description=(
+            "The operations an agent calls as tools with closed schemas, in the form of an MCP "
+            "`tools/list`, each with the HTTP request it stands for."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="ToolManifest",
+    ),
+    Operation(
+        name="get_schema",
+        method="GET",
+        path="/v1/schema",
+        tag="Public",
+        summary="Show the schema",
+        description="The OpenAPI 3.1 description of this API: the document you are reading.",
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="OpenApiDocument",
+    ),
+)
+
+
+def _page(name: str, path: str, summary: str, allowance: Allowance) -> Operation:
+    return Operation(
+        name=name,
+        method="GET",
+        path=path,
+        tag="Public",
+        summary=summary,
+        description=summary + ".",
+        access=Access.PUBLIC,
+        allowance=allowance,
+        answer="",
+    )
+
+
+# Beside the API: what people, agents and supervisors read.
+PAGES: tuple[Operation, ...] = (
+    _page("read_llms_txt", "/llms.txt", "The service in brief, for models", Allowance.DISCOVERY),
+    _page("read_agents_guide", "/AGENTS.md", "The integration guide", Allowance.DISCOVERY),
+    _page(
+        "read_contract_guide",
+        "/AGENT_CONTRACT.md",
+        "The specification of agent_contract",
+        Allowance.DISCOVERY,
+    ),
+    _page("check_liveness", "/livez", "Tells whether the process lives", Allowance.NONE),
+    _page("check_readiness", "/readyz", "Tells whether to send requests here", Allowance.NONE),
+)

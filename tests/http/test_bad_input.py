@@ -1,0 +1,68 @@
+"""Every request of the corpus is refused as its file says, and leaves no trace."""
+
+import re
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from orchestrion.core.operations import OPERATIONS, Operation
+from tests.http.asking import Ask
+from tests.http.bad_requests import BadRequest, bad_requests
+from tests.http.world import World, peopled
+
+CASES = tuple(bad_requests())
+BODIED = tuple(operation for operation in OPERATIONS if operation.body is not None)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with peopled(tmp_path_factory.mktemp("world") / "orchestrion.db") as peopled_world:
+        yield peopled_world
+
+
+@pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])
+async def test_a_bad_request_is_refused_and_changes_nothing(world: World, bad: BadRequest) -> None:
+    before, faults = world.dump(), len(world.service.observer.faults)
+
+    answer = await world.asker.ask(as_ask(bad.filled(world.names), world.address()))
+
+    assert (answer.status, answer.error) == (bad.expected.status, bad.expected.error), answer.body
+    assert bad.expected.says in answer.message
+    assert world.dump() == before
+    assert len(world.service.observer.faults) == faults
+
+
+def test_the_corpus_is_large_and_its_names_are_unique() -> None:
+    assert len(CASES) >= 600
+    assert len({bad.name for bad in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("operation", BODIED, ids=[operation.name for operation in BODIED])
+def test_every_field_of_every_body_is_tried_with_values_of_other_types(
+    operation: Operation,
+) -> None:
+    assert operation.body is not None
+    path = re.compile(re.escape(operation.path).replace(r"\{id\}", "[^/]+").encode())
+    here = [bad for bad in CASES if path.fullmatch(bad.target) and bad.method == operation.method]
+
+    tried = {bad.varies for bad in here}
+
+    assert here
+    assert {field.encode_name for field in msgspec.structs.fields(operation.body)} <= tried
+
+
+def as_ask(bad: BadRequest, address: str) -> Ask:
+    return Ask(
+        method=bad.method,
+        target=bad.target,
+        headers=bad.headers,
+        body=bad.body,
+        pieces=bad.pieces,
+        address=address,
+    )
