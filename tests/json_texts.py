@@ -65,7 +65,7 @@ STYLES = st.builds(
 def objects(levels: int) -> st.SearchStrategy[dict[str, object]]:
     """Draw objects that are at most so deep, the object itself being one level."""
     # Values made of bytes are drawn and shrunk many times faster than recursive strategies.
-    return st.binary(max_size=60).map(lambda raw: _Choices(raw).object(levels))
+    return st.binary(max_size=60).map(lambda raw: _Choices(raw).draw_object(levels))
 
 
 class _Choices:
@@ -74,23 +74,24 @@ class _Choices:
     def __init__(self, raw: bytes) -> None:
         self._rest = iter(raw)
 
-    def object(self, levels: int) -> dict[str, object]:
+    def draw_object(self, levels: int) -> dict[str, object]:
         return {self._string(): self._value(levels - 1) for _ in range(self._one_of(4))}
 
     def _one_of(self, count: int) -> int:
         return next(self._rest, 0) % count
 
     def _value(self, levels: int) -> object:
-        kinds = [self._constant, self._number, self._string]
-        kind = self._one_of(5 if levels else 3)
-        if kind == 3:
-            return self.object(levels)
-        if kind == 4:
-            return [self._value(levels - 1) for _ in range(self._one_of(4))]
-        return kinds[kind]()
-
-    def _constant(self) -> object:
-        return (None, True, False)[self._one_of(3)]
+        match self._one_of(5 if levels else 3):
+            case 0:
+                return (None, True, False)[self._one_of(3)]
+            case 1:
+                return self._number()
+            case 2:
+                return self._string()
+            case 3:
+                return self.draw_object(levels)
+            case _:
+                return [self._value(levels - 1) for _ in range(self._one_of(4))]
 
     def _number(self) -> Number:
         chosen = self._one_of(len(DIGITS) + 8)

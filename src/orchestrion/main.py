@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from orchestrion import __version__
-from orchestrion.api.gate import BodyFactory, ProtocolHooks
-from orchestrion.api.listener import CannotListen
-from orchestrion.api.phases import ProtocolLimits
-from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
-from orchestrion.api.stopping import stop_on_signals
+from orchestrion.api.serving.gate import BodyFactory, ProtocolHooks
+from orchestrion.api.serving.listener import CannotListen
+from orchestrion.api.serving.phases import ProtocolLimits
+from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.serving.stopping import stop_on_signals
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue, catalogue_from_toml

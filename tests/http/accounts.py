@@ -3,7 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
-from orchestrion.core.instants import DAY, SECOND, Instant
+from orchestrion.core.instants import DAY, Instant
 from orchestrion.store.sqlite.database import Place, connect
 from tests.http.callers import Caller
 

@@ -2,7 +2,7 @@
 
 A file gives a request and an expectation; each of its cases changes both as it needs. `each` makes
 a case per value of a field, `with` and `without` change the JSON body, a header that is null is
-left out. Text may be made of pieces: `repeat` × `times`, `base64`, or `text` in a `codec`.
+left out. Text may be made of pieces: `repeat` and `times`, `base64`, or `text` in a `codec`.
 `<name>` stands for what the world of the tests holds under that name.
 """
 

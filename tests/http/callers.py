@@ -40,7 +40,7 @@ class Caller:
         """GET a path."""
         return await self.send("GET", path, headers=headers)
 
-    async def create(self, headers: dict[str, str] | None = None, **fields: object) -> Response:
+    async def create(self, headers: dict[str, str] | None = None, /, **fields: object) -> Response:
         """POST /v1/tasks with a type and a payload unless others are given."""
         body = {"type": TYPE, "payload": {"page": 1}, **fields}
         return await self.send("POST", "/v1/tasks", body, headers)
@@ -100,9 +100,9 @@ def refused(response: Response, status: int, code: str) -> Json:
     assert body["request_id"] == response.headers["x-request-id"]
     assert body["message"]
     check_contract(body["agent_contract"])
-    wait = recommended(body).get("retry_after_seconds")
-    asked_to_wait = status in (429, 503) and wait is not None
-    assert response.headers.get("retry-after") == (str(wait) if asked_to_wait else None)
+    waits = {str(action.get("retry_after_seconds", "")) for action in next_actions(body)} - {""}
+    told = {response.headers["retry-after"]} if "retry-after" in response.headers else set()
+    assert told == (waits if status in (429, 503) else set())
     assert ("www-authenticate" in response.headers) is (status == 401)
     assert ("allow" in response.headers) is (status == 405)
     return body
@@ -116,17 +116,22 @@ def check_contract(contract: Json) -> None:
     assert not any(action["recommended"] for action in others)
 
 
+def next_actions(body: Json) -> list[Json]:
+    """Give the actions of an answer."""
+    actions: list[Json] = body["agent_contract"]["next_actions"]
+    return actions
+
+
 def recommended(body: Json) -> Json:
     """Give the recommended action."""
-    first: Json = body["agent_contract"]["next_actions"][0]
-    return first
+    return next_actions(body)[0]
 
 
 def advice(body: Json) -> list[str]:
     """Name the actions in order; one that is not possible now stands in brackets."""
     return [
         action["action"] if action["available"] else f"({action['action']})"
-        for action in body["agent_contract"]["next_actions"]
+        for action in next_actions(body)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrion.core.ids import AccountId, TaskId
 from tests.http.callers import Caller, advice, ok, recommended, refused
 
 
@@ -78,9 +79,10 @@ async def test_a_scheduled_task_says_how_long_to_wait(caller: Caller) -> None:
 
 async def test_the_trace_of_the_caller_is_kept_with_the_task(caller: Caller) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    task = ok(await caller.create(headers={"traceparent": trace}), 201)
+    task = ok(await caller.create({"traceparent": trace}), 201)
 
-    stored = await caller.service.backend.reader.task(caller.account.id, task["id"])  # type: ignore[arg-type]
+    reader = caller.service.backend.reader
+    stored = await reader.task(AccountId(caller.account.id), TaskId(task["id"]))
 
     assert stored.tasks[0].traceparent == trace
 

@@ -2,13 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from orchestrion.core.errors import ActionCode, ErrorCode
 from orchestrion.core.operations import OPERATIONS, PAGES
 from orchestrion.core.task import Status
-from tests.harness import Harness
+from orchestrion.service import ServiceOptions
+from tests.harness import Harness, running
+from tests.http.callers import Caller, ok, recommended
+from tests.http.disks import Disk
 
 JSON = ["/.well-known/agent.json", "/v1/capabilities", "/v1/tool", "/v1/schema"]
 TEXTS = {
@@ -71,6 +75,29 @@ async def test_every_link_of_the_manifest_leads_somewhere(service: Harness) -> N
         method = "POST" if name == "registration_url" else "GET"
         answer = await service.client.request(method, link)
         assert answer.status_code in (200, 201), (name, link)
+
+
+async def test_a_server_that_knows_its_address_writes_it_into_its_links(
+    database: Path, disk: Disk
+) -> None:
+    here = "https://tasks.example.org"
+    async with running(database, ServiceOptions(public_url=here), disk.label) as service:
+        manifest = (await service.client.get("/.well-known/agent.json")).json()
+
+    links = [link for name, link in manifest.items() if name.endswith("_url")]
+    assert all(link.startswith(f"{here}/") for link in links)
+
+
+async def test_artifacts_are_where_the_operator_says(database: Path, disk: Disk) -> None:
+    options = ServiceOptions(artifact_base_url="https://files.example.org")
+    async with running(database, options, disk.label) as service:
+        caller = Caller(service, await service.account())
+        claim = await caller.held()
+        task = ok(await caller.do("complete", claim["task"]["id"], output_id="out_1"))
+        capabilities = (await service.client.get("/v1/capabilities")).json()
+
+    assert recommended(task)["endpoint"] == "https://files.example.org/v1/outputs/out_1/content"
+    assert capabilities["artifact_base_url"] == "https://files.example.org"
 
 
 async def test_the_manifest_cannot_be_taken_for_an_agent_card(service: Harness) -> None:

@@ -30,12 +30,12 @@ async def send(world: World, method: str, target: str, body: str = "", **headers
     usual = {"authorization": f"Bearer {world.owner.key}"}
     if body:
         usual["content-type"] = "application/json"
-    given_ = {name.replace("_", "-"): value for name, value in headers.items()}
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
     return await world.asker.ask(
         Ask(
             method=method,
             target=target.encode(),
-            headers=tuple((k.encode(), v.encode()) for k, v in {**usual, **given_}.items()),
+            headers=tuple((k.encode(), v.encode()) for k, v in {**usual, **changed}.items()),
             body=body.encode(),
             address=world.address(),
         )
@@ -174,7 +174,6 @@ async def test_an_empty_body_needs_no_type_and_means_an_empty_object(
     answer = await send(world, "POST", f"/v1/tasks/{task_id}/{verb}", content_type="text/plain")
 
     assert answer.status == 200
-    await world.post(f"/v1/tasks/{task_id}/cancel", world.owner) if verb == "fail" else None
 
 
 @pytest.mark.parametrize(
@@ -234,7 +233,6 @@ async def test_an_email_is_checked_for_its_shape_alone(world: World, email: str)
     [
         "/v1/tasks?limit=1",
         "/v1/tasks?limit=100",
-        "/v1/tasks?limit=007",
         "/v1/tasks?unknown=1&other=%F0%9F%98%80",
         "/v1/tasks?" + "x=" + "x" * 8_190,
         "/v1/tasks?type=" + "t" * 100,
@@ -283,7 +281,7 @@ async def test_unknown_fields_may_hold_anything_and_are_ignored(world: World) ->
         '"a":[[[[1,"x",null]]]]',
         f'"a":"{"[" * 1000}"',
         '"a":"\\\\\\"[[[[[[{{{{{{"',
-        f'"a":{"[]" if False else "[" + ",".join(["[]"] * 1000) + "]"}',
+        f'"a":[{",".join(["[]"] * 1000)}]',
     ],
 )
 async def test_five_levels_are_no_bomb_nor_are_brackets_in_strings(
@@ -356,8 +354,8 @@ async def test_payload_and_result_come_back_as_they_were_sent_through_every_answ
     body = f'{{"type":"round","payload":{write(payload, style)}}}'
     created = await send(world, "POST", "/v1/tasks", body)
     claim = await send(world, "POST", "/v1/tasks/claim", '{"type":"round"}')
-    task_id, token = (msgspec.json.decode(claim.body)[name] for name in ("task", "lease_token"))
-    path = f"/v1/tasks/{task_id['id']}"
+    held = msgspec.json.decode(claim.body)
+    path, token = f"/v1/tasks/{held['task']['id']}", held["lease_token"]
     beaten = await send(world, "POST", f"{path}/heartbeat")
     done = f'{{"result":{write(result, style)},"lease_token":"{token}"}}'
     completed = await send(world, "POST", f"{path}/complete", done)

@@ -52,7 +52,7 @@ async def test_a_configured_origin_may_call_keyed_routes(database: Path, disk: D
         caller = Caller(service, await service.account())
 
         preflight = await service.client.options("/v1/tasks", headers=PREFLIGHT)
-        answer = await caller.create(headers={"Origin": ORIGIN})
+        answer = await caller.create({"Origin": ORIGIN})
 
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == ORIGIN

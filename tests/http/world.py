@@ -10,11 +10,12 @@ import apsw
 import msgspec
 
 from orchestrion.core.ids import ulid
+from orchestrion.core.instants import Instant
+from orchestrion.store.sqlite import operator
 from tests.harness import Account, Harness, running
 from tests.http.asking import Asker
 
-JOBS = "jobs"
-_UNKNOWN = "tsk_" + ulid(1_800_000_000_000, 7)  # type: ignore[arg-type]
+_UNKNOWN = "tsk_" + ulid(Instant(1_800_000_000_000), 7)
 
 
 class World:
@@ -22,6 +23,7 @@ class World:
 
     def __init__(self, service: Harness, owner: Account, stranger: Account, path: Path) -> None:
         self.service = service
+        self.path = path
         self.owner = owner
         self.stranger = stranger
         self.asker = Asker(service.service.app)
@@ -49,7 +51,7 @@ class World:
         """Read every row of every table."""
         names = self._reader.execute("select name from sqlite_schema where type = 'table'")
         return {
-            name: list(self._reader.execute(f'select * from "{name}"'))
+            str(name): list(self._reader.execute(f'select * from "{name}"'))
             for (name,) in names.fetchall()
         }
 
@@ -72,8 +74,11 @@ async def peopled(path: Path) -> AsyncIterator[World]:
 
 async def _people(world: World) -> None:
     owner, stranger = world.owner, world.stranger
+    revoked = operator.create_key(world.path, owner.id, None)
+    operator.revoke_key(world.path, revoked.key_id)
     names = {
         "key": owner.key,
+        "revoked_key": revoked.key,
         "KEY": owner.key.upper(),
         "other_key": stranger.key,
         "unknown": _UNKNOWN,

@@ -13,9 +13,9 @@ import msgspec
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from orchestrion.api.gate import ProtocolHooks
-from orchestrion.api.phases import ProtocolLimits
-from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.serving.gate import ProtocolHooks
+from orchestrion.api.serving.phases import ProtocolLimits
+from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
 from orchestrion.engine.ports import BatchRecord, RequestRecord
 
 PATIENCE_SECONDS = 5

@@ -5,8 +5,8 @@ import sys
 
 import uvloop
 
-from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
-from orchestrion.api.stopping import stop_on_signals
+from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.serving.stopping import stop_on_signals
 from tests.server.loopback import QUICK, Application, Record, hooks
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from orchestrion.api.listener import CannotListen, listen
-from orchestrion.api.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.serving.listener import CannotListen, listen
+from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
 from tests.server.loopback import (
     PATIENCE_SECONDS,
     QUICK,

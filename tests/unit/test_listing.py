@@ -122,6 +122,14 @@ def test_only_the_text_that_was_handed_out_counts() -> None:
     assert [text for text in same_bytes if position(QUERY, text)] == [CURSOR]
 
 
+def test_a_cursor_names_a_task_even_if_its_mark_is_right() -> None:
+    mark = base64.urlsafe_b64decode(CURSOR + "==")[26:]
+    for place in (b"u" * 26, b"8" + b"0" * 25, b"0" * 25):
+        forged = base64.urlsafe_b64encode(place + mark).decode().rstrip("=")
+
+        assert position(QUERY, forged) is None
+
+
 @given(text=st.text(max_size=60))
 def test_no_text_makes_reading_a_cursor_fail(text: str) -> None:
     assert position(QUERY, text) is None

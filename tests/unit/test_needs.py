@@ -10,7 +10,7 @@ from orchestrion.core.commands import (
     RegisterKey,
 )
 from orchestrion.core.ids import KeyId
-from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN
+from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
 from orchestrion.core.needs import needs_of
 from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_task, a_task_id
 from tests.unit import asks
@@ -101,3 +101,12 @@ def test_what_only_adds_rows_needs_none(command: Command) -> None:
 
     assert (needs.tasks, needs.accounts, needs.idempotency) == (set(), set(), set())
     assert (needs.claims, needs.leases, needs.naming) == ({}, {}, {})
+
+
+def test_a_claim_that_looks_again_loads_as_many_overdue_rows_as_a_sweep() -> None:
+    needs = needs_of([asks.claim_next(), asks.cancel(TASK)])
+
+    needs.deeper.add(REPORTS)
+
+    assert needs.overdue(REPORTS) == needs.candidates(REPORTS) + EXPIRE_BATCH_MAX
+    assert needs.candidates(REPORTS) == 2

@@ -201,13 +201,14 @@ def test_a_document_is_five_levels_deep_at_most(opening: str, closing: str) -> N
     filler = "0" if opening != "[" else ""
     for levels, allowed in ((5, True), (6, False)):
         inside = levels - 1
-        text = f'{{"a":{opening * inside}{filler}{closing * inside},"b":[],"c":[],"d":[]}}'
+        deep = f'"a":{opening * inside}{filler}{closing * inside}'
 
-        if allowed:
-            assert as_document(text) == text
-        else:
-            with pytest.raises(Malformed, match="deeper than 5"):
-                as_document(text)
+        for text in (f"{{{deep}}}", f'{{"b":[],"c":[],"d":[],{deep}}}'):
+            if allowed:
+                assert as_document(text) == text
+            else:
+                with pytest.raises(Malformed, match="deeper than 5"):
+                    as_document(text)
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "😀"])

@@ -19,7 +19,8 @@ from orchestrion.demo.report import report
 from orchestrion.demo.screen import Screen
 from orchestrion.demo.story import tell
 
-STOPPED_BY_CTRL_C = 128 + signal.SIGINT
+STATUS_OF_SIGNALS = 128
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command
@@ -47,7 +48,7 @@ def demo(folder: Path) -> None:
         raise Refusal(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Stopped; the processes have ended, the files are deleted.", err=True)
-        sys.exit(STOPPED_BY_CTRL_C)
+        sys.exit(STATUS_OF_SIGNALS + signal.SIGINT)
     broken = [promise.text for promise in checked if promise.against]
     if broken:
         raise Refusal(f"not as promised: {'; '.join(broken)}")
@@ -64,8 +65,5 @@ def _orderly_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-
-
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+    sys.exit(STATUS_OF_SIGNALS + number)

@@ -3,7 +3,7 @@
 import click
 import uvloop
 
-from orchestrion.api.listener import CannotListen
+from orchestrion.api.serving.listener import CannotListen
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.main import serve as serve_forever

@@ -13,6 +13,7 @@ KeyId = NewType("KeyId", str)
 LeaseToken = NewType("LeaseToken", str)
 
 RANDOM_BITS: Final = 80
+TAIL_BITS: Final = 50
 TOKEN_ENTROPY_BYTES: Final = 17
 KEY_ENTROPY_BYTES: Final = 28
 KEY_PREFIX: Final = "orch_live_"
@@ -28,7 +29,19 @@ _KEY_RANDOM_DIGITS = 56
 def ulid(instant: Instant, randomness: int) -> str:
     """Write the 26 characters of a ULID: 48 bits of milliseconds, then 80 random bits."""
     value = (instant << RANDOM_BITS) | randomness
-    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+    head = "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, TAIL_BITS - 1, -10)])
+    return head + ulid_tail(value)
+
+
+def ulid_tail(value: int) -> str:
+    """Write the last 10 characters of a ULID: its low TAIL_BITS bits."""
+    return (
+        _PAIRS[(value >> 40) & 1023]
+        + _PAIRS[(value >> 30) & 1023]
+        + _PAIRS[(value >> 20) & 1023]
+        + _PAIRS[(value >> 10) & 1023]
+        + _PAIRS[value & 1023]
+    )
 
 
 def is_ulid(text: str) -> bool:

@@ -73,7 +73,6 @@ class View:
         self.new_idempotency: list[IdempotencyRow] = []
         self.deleted_idempotency: list[IdempotencyKey] = []
         self.request_counts: list[RequestCount] = []
-        self.granted: dict[AccountId, int] = {}
         self._tasks: dict[TaskKey, Task] = {}
         self._idempotency: dict[IdempotencyKey, IdempotencyRow] = {}
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}

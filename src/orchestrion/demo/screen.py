@@ -78,7 +78,7 @@ def _progress(scene: Scene) -> RenderableType:
 
 
 def _states(scene: Scene) -> RenderableType:
-    return "   ".join(f"{state} {scene.states.get(state, 0)}" for state in STATES)
+    return Text("   ".join(f"{state} {scene.states.get(state, 0)}" for state in STATES))
 
 
 def _workers(scene: Scene) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, getsignal, signal
+from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, getsignal, signal
 from tempfile import TemporaryDirectory
 
 import httpx2
@@ -17,6 +17,7 @@ from orchestrion.demo.tasks import ABSENT_TEXT, Cast, absent_file, create
 from orchestrion.demo.watch import Watch
 from orchestrion.demo.wire import Status, Task
 
+STOPS = (SIGINT, SIGTERM, SIGHUP)
 WORKERS = ("worker-1", "worker-2", "worker-3")
 
 
@@ -41,19 +42,21 @@ def tell(folder: Path, view: View) -> Ending:
         raise Broken(f"there is no Markdown file below {folder}")
     watch = Watch(view)
     with ExitStack() as stack:
-        stack.callback(signal, SIGINT, getsignal(SIGINT))
+        for stop in STOPS:
+            stack.callback(signal, stop, getsignal(stop))
         work = Path(stack.enter_context(TemporaryDirectory(prefix="orchestrion-demo-")))
         server = stack.enter_context(Server(work))
         try:
             url = server.wait_for_url()
             watch.note(f"orchestrion serve (process {server.pid}) listens on {url}, its file empty")
             return _Play(watch, work, stack).play(url, found)
-        except (httpx2.HTTPError, Refused) as error:
+        except (httpx2.HTTPError, msgspec.DecodeError, Refused) as error:
             said = server.last_words()
             raise Broken(f"a request failed: {error}; the server last said: {said}") from error
         finally:
             # A second Ctrl-C shall not leave processes behind.
-            signal(SIGINT, SIG_IGN)
+            for stop in STOPS:
+                signal(stop, SIG_IGN)
 
 
 class _Play:

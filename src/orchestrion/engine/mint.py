@@ -10,7 +10,8 @@ from orchestrion.core.ids import AccountId, KeyId, LeaseToken, RequestId, TaskId
 from orchestrion.core.instants import Instant
 
 _RANDOM_BYTES: Final = ids.RANDOM_BITS // 8
-_RANDOM_END: Final = 1 << ids.RANDOM_BITS
+_TAIL_END: Final = 1 << ids.TAIL_BITS
+_TAIL_LENGTH: Final = ids.TAIL_BITS // 5
 
 
 class Mint:
@@ -20,7 +21,8 @@ class Mint:
         self._clock = clock
         self._entropy = entropy
         self._instant = Instant(-1)
-        self._randomness = 0
+        self._head = ""
+        self._tail = 0
 
     def task_id(self) -> TaskId:
         """Make a task id."""
@@ -48,8 +50,14 @@ class Mint:
 
     def _ulid(self) -> str:
         now = self._clock.now()
-        self._randomness += 1
-        if now > self._instant or self._randomness >= _RANDOM_END:
-            self._instant = max(now, Instant(self._instant + 1))
-            self._randomness = int.from_bytes(self._entropy(_RANDOM_BYTES), "big")
-        return ids.ulid(self._instant, self._randomness)
+        self._tail += 1
+        if now > self._instant or self._tail >= _TAIL_END:
+            self._renew(now)
+        return self._head + ids.ulid_tail(self._tail)
+
+    def _renew(self, now: Instant) -> None:
+        # A tail that begins in the lower half has room to count up within the millisecond.
+        self._instant = max(now, Instant(self._instant + 1))
+        randomness = int.from_bytes(self._entropy(_RANDOM_BYTES), "big")
+        self._tail = randomness % (_TAIL_END // 2)
+        self._head = ids.ulid(self._instant, randomness)[:-_TAIL_LENGTH]

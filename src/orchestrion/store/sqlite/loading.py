@@ -70,11 +70,9 @@ class Loader:
             if at_most is not None and at_most + wanted <= self._bounds.fewest:
                 view.live_leases[account_id] = at_most
                 continue
-            bindings = {
-                "account_id": account_id,
-                "now": view.now,
-                "limit": self._bounds.most + 1,
-            }
+            # One lease too many is enough to know, after the batch has ended some as well.
+            limit = self._bounds.most + 1 + needs.naming.get(account_id, 0)
+            bindings = {"account_id": account_id, "now": view.now, "limit": limit}
             count = self._connection.execute(SQL["count_live_leases"], bindings).get
             ends = self._connection.execute(SQL["first_lease_end"], bindings).get
             view.live_leases[account_id] = count

@@ -86,12 +86,19 @@ def backup(path: Path, target: Path, progress: Callable[[int, int], None]) -> No
     partial = target.with_name(target.name + ".partial")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise _no_backup(path, target, error) from error
+    try:
         _copy(path, partial, progress)
         partial.rename(target)
     except (OSError, apsw.Error) as error:
+        raise _no_backup(path, target, error) from error
+    finally:
         partial.unlink(missing_ok=True)
-        message = f"cannot back {path} up to {target}: {error}"
-        raise StoreRefused(message) from error
+
+
+def _no_backup(path: Path, target: Path, error: Exception) -> StoreRefused:
+    return StoreRefused(f"cannot back {path} up to {target}: {error}")
 
 
 def _copy(path: Path, target: Path, progress: Callable[[int, int], None]) -> None:

@@ -9,7 +9,6 @@ import apsw
 
 from orchestrion.core.clock import Clock
 from orchestrion.core.faults import Conflict, Fault, Poison, Unavailable, Unknown
-from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.view import Needs, View
 from orchestrion.store.sqlite.database import BUSY_TIMEOUT_MS
 from orchestrion.store.sqlite.loading import Loader
@@ -19,9 +18,8 @@ R = TypeVar("R")
 
 # Pages in the WAL after which a commit is followed by moving them into the file.
 CHECKPOINT_PAGES: Final = 2_000
-# Above this the WAL is emptied and cut even if that makes a commit wait for readers.
+# Above this the WAL is emptied and cut, as soon as no reader is in the way.
 WAL_PAGES_MAX: Final = 50_000
-MARK_EVERY_MS: Final = SECOND
 MARK = "time"
 BEGIN: Final = "begin immediate"
 
@@ -49,7 +47,6 @@ class SqliteStore:
         self._saver = Saver(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._checkpointing: asyncio.Future[None] | None = None
-        self._marked_at = Instant(0)
         self._wal_pages = 0
         self.commits = 0
         connection.set_wal_hook(self._wal_grew)
@@ -72,7 +69,8 @@ class SqliteStore:
             result = decide(view)
             changed = self._saver.save(view)
             if changed:
-                self._mark(now)
+                # No later run may fall behind what was promised at this instant.
+                self._saver.mark(MARK, now)
         except BaseException as error:
             self._roll_back()
             raise _before_commit(error) from error
@@ -92,9 +90,9 @@ class SqliteStore:
         self._thread.shutdown()
 
     async def _checkpointed(self) -> None:
-        if self._checkpointing is not None:
-            await self._checkpointing
-            self._checkpointing = None
+        running, self._checkpointing = self._checkpointing, None
+        if running is not None:
+            await running
 
     def _in_thread(self, work: Callable[[], None]) -> asyncio.Future[None]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -136,12 +134,6 @@ class SqliteStore:
         if self._connection.in_transaction:
             self._connection.execute("rollback")
 
-    def _mark(self, now: Instant) -> None:
-        # Time must not run backwards over a restart, whatever the wall clock says then.
-        if now - self._marked_at >= MARK_EVERY_MS:
-            self._saver.mark(MARK, now)
-            self._marked_at = now
-
     def _wal_grew(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._wal_pages = pages
         return apsw.SQLITE_OK
@@ -153,7 +145,7 @@ class SqliteStore:
         self._wal_pages = 0
         try:
             self._connection.wal_checkpoint(mode=mode)
-        except (*_BLOCKED, *_SICK):
+        except apsw.Error:
             # Nothing is lost: the pages stay in the WAL until the next try.
             return
 

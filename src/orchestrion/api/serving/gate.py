@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from orchestrion.api.phases import IDLE, NEW, Phase, ProtocolLimits, seconds_allowed
-from orchestrion.api.refusals import Refusal
+from orchestrion.api.serving.phases import IDLE, NEW, Phase, ProtocolLimits, seconds_allowed
+from orchestrion.api.serving.refusals import Refusal
 from orchestrion.engine.ports import Observer, RequestRecord
 
 Headers = list[tuple[bytes, bytes]]

@@ -17,9 +17,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from orchestrion.api.gate import Gate
-from orchestrion.api.phases import ANSWER, BODY, HEAD, IDLE, LEAVING, NEW, REFUSED
-from orchestrion.api.refusals import (
+from orchestrion.api.serving.gate import Gate
+from orchestrion.api.serving.phases import ANSWER, BODY, HEAD, IDLE, LEAVING, NEW, REFUSED
+from orchestrion.api.serving.refusals import (
     BODY_LATE,
     CROWDED,
     FAILED,
@@ -116,6 +116,11 @@ class ServiceProtocol(HttpToolsProtocol):
             # Where in the chunk it began is not known: uncounted, until it is complete.
             self.head_bytes = -self.chunk_bytes
         self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field of the head; a trailer must not pass for one, so trailers are dropped."""
+        if self.phase is HEAD:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Check the head, then let the application start while the body may still arrive."""

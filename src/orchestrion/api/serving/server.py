@@ -11,10 +11,10 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
-from orchestrion.api.gate import Gate, ProtocolHooks
-from orchestrion.api.listener import listen
-from orchestrion.api.phases import ProtocolLimits
-from orchestrion.api.protocol import ServiceProtocol
+from orchestrion.api.serving.gate import Gate, ProtocolHooks
+from orchestrion.api.serving.listener import listen
+from orchestrion.api.serving.phases import ProtocolLimits
+from orchestrion.api.serving.protocol import ServiceProtocol
 
 if sys.platform != "win32":
     import resource

@@ -1,0 +1,1 @@
+"""The HTTP server itself: sockets, connections, deadlines and the way it stops."""
