@@ -241,3 +241,27 @@ async def test_a_task_put_back_by_expiry_keeps_its_place(caller: Caller) -> None
     caller.service.clock.advance(20)
 
     assert ok(await caller.claim_next())["task"]["id"] == first["task"]["id"]
+
+
+async def test_a_new_lease_has_no_heartbeat_yet(caller: Caller) -> None:
+    claim = await caller.held(leaseDurationSeconds=60)
+    ok(await caller.do("heartbeat", claim["task"]["id"]))
+    caller.service.clock.advance(60)
+
+    again = ok(await caller.claim_next())
+
+    assert again["task"]["id"] == claim["task"]["id"]
+    assert again["task"]["lastHeartbeatAt"] is None
+
+
+async def test_claim_and_expiry_keep_the_schedule(caller: Caller) -> None:
+    schedule = "2027-01-15T08:00:10.000Z"
+    task = await caller.task(scheduledAt=schedule, leaseDurationSeconds=30)
+    caller.service.clock.advance(10)
+    claim = ok(await caller.claim_next())
+    caller.service.clock.advance(30)
+
+    await caller.service.run_job("expire_leases")
+
+    assert claim["task"]["scheduledAt"] == schedule
+    assert ok(await caller.show(task["id"]))["scheduledAt"] == schedule

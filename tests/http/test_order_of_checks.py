@@ -41,6 +41,20 @@ async def test_a_key_in_the_query_of_a_public_path_is_refused_too(service: Harne
     refused(await service.client.get("/v1/billing/plans?token=x"), 400, "invalid_request")
 
 
+@pytest.mark.parametrize("query", ["type=a&type=b", "type=%ff", "type=%", "x=" + "a" * 9_000])
+async def test_a_missing_key_comes_before_a_bad_query(query: str, service: Harness) -> None:
+    refused(await service.client.get(f"/v1/tasks?{query}"), 401, "missing_api_key")
+
+
+@pytest.mark.parametrize("query", ["type=a&type=b&key=x", "x=%ff&x=orch_live_1", "%&token=x"])
+async def test_a_key_in_a_bad_query_is_still_a_key_in_the_query(
+    query: str, caller: Caller
+) -> None:
+    answer = refused(await caller.read(f"/v1/tasks?{query}"), 400, "invalid_request")
+
+    assert "Authorization" in answer["message"]
+
+
 async def test_a_missing_key_comes_before_a_bad_body(service: Harness) -> None:
     refused(await service.client.post("/v1/tasks", content=b"{"), 401, "missing_api_key")
 

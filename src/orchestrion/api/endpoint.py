@@ -11,7 +11,7 @@ from orchestrion.api.address import Addresses
 from orchestrion.api.auth import Authenticator
 from orchestrion.api.http import Request, Response
 from orchestrion.api.limits import Limiter
-from orchestrion.api.query import read_query
+from orchestrion.api.query import read_query, refuse_key
 from orchestrion.api.receiving import read_body, refuse_repeats
 from orchestrion.api.respond import Responder, window_headers
 from orchestrion.core.account import Principal
@@ -109,6 +109,7 @@ class Endpoint:
             refused = await self._admit(request, scope)
             if isinstance(refused, Rejection):
                 return self._reception.responder.refused(refused, request)
+            request.query = read_query(scope["query_string"])
             if self._operation.body is not None:
                 if len(request.headers) != len(scope["headers"]):
                     refuse_repeats(scope["headers"])
@@ -127,7 +128,7 @@ class Endpoint:
         return replace(response, headers=(*response.headers, *window_headers(refused)))
 
     async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
-        request.query = read_query(scope["query_string"])
+        refuse_key(scope["query_string"])
         reception, operation = self._reception, self._operation
         if operation.access is Access.KEYED:
             authorization = request.headers.get(b"authorization", b"")

@@ -19,8 +19,18 @@ KEY_IN_QUERY = "API keys must not be sent in the URL; use the Authorization head
 NO_ENCODING = "The query string is not valid percent-encoded UTF-8."
 
 
+def refuse_key(raw: bytes) -> None:
+    """Raise Malformed if a key stands in a query string, however badly the rest is written."""
+    if not raw:
+        return
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace"):
+        shown = name.startswith(KEY_PREFIX) or value.startswith(KEY_PREFIX)
+        if shown or name.lower() in _KEY_NAMES:
+            raise Malformed(KEY_IN_QUERY)
+
+
 def read_query(raw: bytes) -> dict[str, str]:
-    """Read a query string. Raises Malformed for a key in it, a repeat, or bad encoding."""
+    """Read a query string. Raises Malformed for a repeat or bad encoding."""
     if not raw:
         return {}
     if len(raw) > limits.QUERY_BYTES_MAX:
@@ -32,10 +42,6 @@ def read_query(raw: bytes) -> dict[str, str]:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise Malformed(NO_ENCODING) from error
-    for name, value in pairs:
-        shown = name.startswith(KEY_PREFIX) or value.startswith(KEY_PREFIX)
-        if shown or name.lower() in _KEY_NAMES:
-            raise Malformed(KEY_IN_QUERY)
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Malformed("A query parameter is given twice.")

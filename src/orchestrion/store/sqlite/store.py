@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import apsw
@@ -16,10 +17,12 @@ from orchestrion.store.sqlite.saving import Saver
 
 R = TypeVar("R")
 
-# Pages in the WAL after which a commit is followed by moving them into the file.
+# Pages by which the WAL grows before they are moved into the file.
 CHECKPOINT_PAGES: Final = 2_000
-# Above this the WAL is emptied and cut, as soon as no reader is in the way.
+# Above this the WAL is cut as well, for which readers that were there before must leave: they are
+# waited for a moment. Only a reader that stays, such as a backup, lets the WAL grow further.
 WAL_PAGES_MAX: Final = 50_000
+CUT_WAIT_MS: Final = 100
 MARK = "time"
 BEGIN: Final = "begin immediate"
 
@@ -48,6 +51,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._checkpointing: asyncio.Future[None] | None = None
         self._wal_pages = 0
+        self._checkpoint_at = CHECKPOINT_PAGES
         self.commits = 0
         connection.set_wal_hook(self._wal_grew)
         connection.set_busy_timeout(0)
@@ -79,7 +83,8 @@ class SqliteStore:
             return result
         await self._in_thread(self._commit)
         self._loader.committed(view)
-        if self._wal_pages >= CHECKPOINT_PAGES:
+        if self._wal_pages >= self._checkpoint_at:
+            self._checkpoint_at = self._wal_pages + CHECKPOINT_PAGES
             self._checkpointing = self._in_thread(self._checkpoint)
         return result
 
@@ -135,6 +140,9 @@ class SqliteStore:
             self._connection.execute("rollback")
 
     def _wal_grew(self, _: apsw.Connection, __: str, pages: int) -> int:
+        if pages < self._wal_pages:
+            # Everything had been moved: the WAL is written from its beginning again.
+            self._checkpoint_at = CHECKPOINT_PAGES
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
@@ -142,12 +150,11 @@ class SqliteStore:
         mode = apsw.SQLITE_CHECKPOINT_PASSIVE
         if self._wal_pages > WAL_PAGES_MAX:
             mode = apsw.SQLITE_CHECKPOINT_TRUNCATE
-        self._wal_pages = 0
-        try:
+            self._connection.set_busy_timeout(CUT_WAIT_MS)
+        # Should it break off, nothing is lost: the pages stay in the WAL until the next try.
+        with suppress(apsw.Error):
             self._connection.wal_checkpoint(mode=mode)
-        except apsw.Error:
-            # Nothing is lost: the pages stay in the WAL until the next try.
-            return
+        self._connection.set_busy_timeout(0)
 
 
 def _before_commit(error: BaseException) -> BaseException:
