@@ -9,9 +9,9 @@ local function post(path, body)
     .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
 end
 
-create_request = post("/v1/tasks",
-  '{"type":"bench","payload":{"document":"https://example.com/reports/2026/annual.pdf",'
-    .. '"pages":[1,2,3],"language":"en"}}')
+create_body = '{"type":"bench","payload":{"document":"https://example.com/reports/2026/annual.pdf",'
+  .. '"pages":[1,2,3],"language":"en"}}'
+create_request = post("/v1/tasks", create_body)
 
 claim_request = post("/v1/tasks/claim", '{"type":"bench","worker_id":"worker-1"}')
 

@@ -1,6 +1,7 @@
 """The composition root: from settings to a running server."""
 
 import asyncio
+import gc
 import ipaddress
 import sys
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ from orchestrion.store.sqlite.database import Place
 
 COUNT_TASKS: Final = "count_tasks"
 COUNT_TASKS_EVERY_SECONDS: Final = 15.0
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
 # Commands wait in one thread and commit in another: hand the interpreter over sooner than usual.
 SWITCH_SECONDS: Final = 0.001
 
@@ -86,6 +88,7 @@ class _Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
+        _settle_garbage()
         # A writer that ends by itself is a bug: stop, so that a supervisor starts anew.
         await self._service.start(on_broken=stop.set)
         try:
@@ -195,6 +198,14 @@ async def _running(runner: Runner) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _settle_garbage() -> None:
+    # What is there at the start stays for good: the collector need not look at it again, and the
+    # little that requests leave behind in cycles can wait for larger rounds.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _catalogue(settings: Settings) -> Catalogue:

@@ -86,7 +86,8 @@ class Service:
 
     async def stop(self) -> None:
         """Commit what was accepted, then commit no more."""
-        await count_requests.count_requests(self.writer, self.limiter.unsaved)
+        counting = next(job for job in self.runner.jobs if job.name == count_requests.NAME)
+        await self.runner.once(counting)
         self.writer.stop()
         if self._writing is not None:
             await self._writing
@@ -155,7 +156,7 @@ class Service:
             Job(
                 name=count_requests.NAME,
                 seconds=count_requests.EVERY_SECONDS,
-                run=lambda: count_requests.count_requests(writer, self.limiter.unsaved),
+                run=lambda: count_requests.count_requests(writer, self.limiter),
             ),
         )
 

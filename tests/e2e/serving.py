@@ -9,30 +9,46 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 PATIENCE_SECONDS = 20
+STOP_SECONDS = 25
+PROGRAM = (sys.executable, "-m", "orchestrion")
 _KEY = re.compile(r"orch_live_[0-9a-f]{64}", re.ASCII)
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process is started; without `arguments`, on the given file and any port."""
+
+    program: Sequence[str] = PROGRAM
+    arguments: Sequence[str] | None = None
+    variables: Mapping[str, str] = msgspec.field(default_factory=dict)
+    folder: Path | None = None
 
 
 class Served:
     """A running server: where it listens, what it printed, how it ends."""
 
-    def __init__(self, database: Path, *flags: str) -> None:
+    def __init__(self, database: Path, *flags: str, launch: Launch | None = None) -> None:
+        launch = launch or Launch()
         self.database = database
-        self.metrics_port = _free_port()
+        self.metrics_port = free_port()
+        given = (
+            *("--port", "0", "--database", f"sqlite:///{database}", "--log-format", "json"),
+            *("--metrics-port", str(self.metrics_port), *flags),
+        )
+        arguments = given if launch.arguments is None else launch.arguments
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "orchestrion", "serve", "--port", "0"),
-                *("--database", f"sqlite:///{database}", "--log-format", "json"),
-                *("--metrics-port", str(self.metrics_port), *flags),
-            ],
+            [*launch.program, "serve", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if "ORCHESTRION" not in name},
+            env={**clean_variables(), **launch.variables},
+            cwd=launch.folder,
         )
         self._said = threading.Condition()
         self._stdout, self._stderr = bytearray(), bytearray()
@@ -85,7 +101,16 @@ class Served:
     def stop(self) -> int:
         """Ask it to stop, wait until it did, and give its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(PATIENCE_SECONDS)
+        return self.ended()
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self.process.kill()
+        self.ended()
+
+    def ended(self) -> int:
+        """Wait until it ended and everything it said was read; gives its exit code."""
+        code = self.process.wait(STOP_SECONDS)
         for reader in self._readers:
             reader.join(PATIENCE_SECONDS)
         return code
@@ -101,9 +126,9 @@ class Served:
 
 
 @contextmanager
-def serving(database: Path, *flags: str) -> Iterator[Served]:
+def serving(database: Path, *flags: str, launch: Launch | None = None) -> Iterator[Served]:
     """Serve until the block ends; whatever happens, no process is left."""
-    served = Served(database, *flags)
+    served = Served(database, *flags, launch=launch)
     try:
         yield served
         if served.process.poll() is None:
@@ -114,7 +139,13 @@ def serving(database: Path, *flags: str) -> Iterator[Served]:
         served.process.wait(PATIENCE_SECONDS)
 
 
-def _free_port() -> int:
+def clean_variables() -> dict[str, str]:
+    """Give the environment without settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if "ORCHESTRION" not in name}
+
+
+def free_port() -> int:
+    """Find a port nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -265,3 +265,15 @@ async def test_claim_and_expiry_keep_the_schedule(caller: Caller) -> None:
 
     assert claim["task"]["scheduledAt"] == schedule
     assert ok(await caller.show(task["id"]))["scheduledAt"] == schedule
+
+
+async def test_a_task_put_back_by_expiry_goes_behind_those_due_before_it(caller: Caller) -> None:
+    later = await caller.task(scheduledAt="2027-01-15T08:01:40Z", leaseDurationSeconds=30)
+    sooner = await caller.task()
+    caller.service.clock.advance(100)
+    ok(await caller.do("claim", later["id"]))
+    caller.service.clock.advance(30)
+
+    claimed = [ok(await caller.claim_next())["task"]["id"] for _ in range(2)]
+
+    assert claimed == [sooner["id"], later["id"]]

@@ -47,9 +47,7 @@ async def test_a_missing_key_comes_before_a_bad_query(query: str, service: Harne
 
 
 @pytest.mark.parametrize("query", ["type=a&type=b&key=x", "x=%ff&x=orch_live_1", "%&token=x"])
-async def test_a_key_in_a_bad_query_is_still_a_key_in_the_query(
-    query: str, caller: Caller
-) -> None:
+async def test_a_key_in_a_bad_query_is_still_a_key_in_the_query(query: str, caller: Caller) -> None:
     answer = refused(await caller.read(f"/v1/tasks?{query}"), 400, "invalid_request")
 
     assert "Authorization" in answer["message"]

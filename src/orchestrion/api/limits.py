@@ -77,6 +77,10 @@ class Limiter:
             if key in self._keys
         )
 
+    def put_back(self, counts: Iterable[RequestCount]) -> None:
+        """Take note of counters that could not be saved."""
+        self._unsaved.update((one.account_id, one.key_id, one.kind) for one in counts)
+
     def admit_address(self, allowance: Allowance, address: str) -> Window | Rejection | None:
         """Count a request of an address; None where no limit applies."""
         rule = self._address_rule(allowance)

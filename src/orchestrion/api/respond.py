@@ -1,8 +1,8 @@
 """From outcomes to bytes: the only encoder, and the only place that writes headers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET
@@ -42,6 +42,8 @@ CHALLENGE: Header = (
 CHALLENGE_FIRST: Header = (b"www-authenticate", b'Bearer realm="orchestrion"')
 REPLAYED: Header = (b"idempotent-replayed", b"true")
 
+_task_answer = cast("Callable[..., TaskAnswer]", TaskAnswer)
+_task_with_contract = cast("Callable[..., TaskWithContract]", TaskWithContract)
 _ENCODER = msgspec.json.Encoder()
 _MISSING_OK = frozenset({429, 503})
 
@@ -134,37 +136,38 @@ def attempt_of(request: Request) -> Attempt:
 
 def task_answer(task: Task) -> TaskAnswer:
     """Write a task as it stands on the wire."""
-    return TaskAnswer(**_fields(task))
+    return _task_answer(*_fields(task))
 
 
 def with_contract(task: Task, guidance: AgentContract) -> TaskWithContract:
     """Write a task with its guidance beside it."""
-    return TaskWithContract(agent_contract=guidance, **_fields(task))
+    return _task_with_contract(*_fields(task), guidance)
 
 
-def _fields(task: Task) -> dict[str, Any]:
-    return {
-        "id": task.id,
-        "type": task.type,
-        "payload": msgspec.Raw(task.payload),
-        "status": task.status,
-        "priority": task.priority,
-        "scheduled_at": _instant(task.scheduled_at),
-        "attempt_count": task.attempt_count,
-        "max_attempts": task.max_attempts,
-        "lease_duration_seconds": task.lease_seconds,
-        "claimed_by": task.claimed_by,
-        "claimed_at": _instant(task.claimed_at),
-        "lease_expires_at": _instant(task.lease_expires_at),
-        "last_heartbeat_at": _instant(task.last_heartbeat_at),
-        "created_at": format_instant(task.created_at),
-        "updated_at": format_instant(task.updated_at),
-        "completed_at": _instant(task.completed_at),
-        "last_failed_at": _instant(task.last_failed_at),
-        "last_failure_reason": task.last_failure_reason,
-        "result": None if task.result is None else msgspec.Raw(task.result),
-        "output_id": task.output_id,
-    }
+def _fields(task: Task) -> tuple[Any, ...]:
+    """Give the fields of TaskAnswer in their order."""
+    return (
+        task.id,
+        task.type,
+        msgspec.Raw(task.payload),
+        task.status,
+        task.priority,
+        _instant(task.scheduled_at),
+        task.attempt_count,
+        task.max_attempts,
+        task.lease_seconds,
+        task.claimed_by,
+        _instant(task.claimed_at),
+        _instant(task.lease_expires_at),
+        _instant(task.last_heartbeat_at),
+        format_instant(task.created_at),
+        format_instant(task.updated_at),
+        _instant(task.completed_at),
+        _instant(task.last_failed_at),
+        task.last_failure_reason,
+        None if task.result is None else msgspec.Raw(task.result),
+        task.output_id,
+    )
 
 
 def number(price: Decimal) -> msgspec.Raw:

@@ -110,7 +110,8 @@ class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     purchase_id: str
 
 
-class TaskAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+# Positional, and built from one tuple: a page holds a hundred of them.
+class TaskAnswer(msgspec.Struct, frozen=True, rename="camel"):
     """A task on the wire, in the specification's order of fields."""
 
     id: str
@@ -135,7 +136,7 @@ class TaskAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     output_id: str | None
 
 
-class TaskWithContract(TaskAnswer, frozen=True, kw_only=True):
+class TaskWithContract(TaskAnswer, frozen=True):
     """A task with its guidance beside it."""
 
     agent_contract: AgentContract = msgspec.field(name="agent_contract")

@@ -21,14 +21,13 @@ _LAST_MINUTE_SECOND = 59
 _LAST_OFFSET_HOUR = 23
 
 
+# The tasks of one batch share their instants, and the agents that read them come soon after.
+@lru_cache(maxsize=4096)
 def format_instant(instant: Instant) -> str:
     """Write an instant as UTC with milliseconds and `Z`."""
-    return f"{_second_text(instant // SECOND)}.{instant % SECOND:03d}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second_text(second: int) -> str:
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    second, millisecond = divmod(instant, SECOND)
+    text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{millisecond:03d}Z"
 
 
 def parse_instant(text: str) -> Instant | None:

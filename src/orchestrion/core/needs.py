@@ -33,9 +33,8 @@ def needs_of(commands: Iterable[Command]) -> Needs:
 
 def _add(needs: Needs, command: Command) -> None:
     match command:
-        case CompleteTask() | FailTask() | Heartbeat() | CancelTask() | RequeueTask():
+        case CompleteTask() | FailTask() | Heartbeat() | RequeueTask():
             needs.tasks.add((command.account_id, command.task_id))
-            _count(needs.naming, command.account_id)
         case ClaimNext():
             key = (command.account_id, command.type)
             needs.claims[key] = needs.claims.get(key, 0) + 1
@@ -44,6 +43,9 @@ def _add(needs: Needs, command: Command) -> None:
             needs.accounts.add(command.account_id)
             if command.idempotency_key is not None:
                 needs.idempotency.add((command.account_id, command.idempotency_key))
+        case CancelTask():
+            needs.tasks.add((command.account_id, command.task_id))
+            _count(needs.naming, command.account_id)
         case ClaimTask():
             needs.tasks.add((command.account_id, command.task_id))
             _count(needs.naming, command.account_id)

@@ -49,8 +49,10 @@ def may_create(account: Account, catalogue: Catalogue, now: Instant) -> Rejectio
     """Check window, then monthly quota, of a rolled account."""
     plan = catalogue.in_force(account, now)
     refused = _create_refused(account, plan, now)
+    if refused is None:
+        return None
     lapsed = catalogue.lapsed(account, now)
-    if refused and lapsed and _create_refused(account, lapsed, now) is None:
+    if lapsed and _create_refused(account, lapsed, now) is None:
         return Rejection(code=ErrorCode.PLAN_EXPIRED, now=now, window=refused.window)
     return refused
 

@@ -21,10 +21,11 @@ from orchestrion.core.limits import (
 JsonObject = dict[str, object]
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"?'
-_BRACKETS = re.compile(rf"{_STRING}|[\[{{]|[\]}}]", re.DOTALL)
+_STRINGS = re.compile(_STRING.encode(), re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
 _TOKENS = re.compile(rf"({_STRING})|[ \t\n\r]+", re.DOTALL)
-OPENING = ("[", "{")
-CLOSING = ("]", "}")
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
@@ -42,7 +43,7 @@ def read_object(body: bytes) -> tuple[str, JsonObject]:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed("The body is not valid UTF-8.") from error
-    _bound_nesting(text)
+    _bound_nesting(body)
     decoder = _DECODER if len(text) <= INTEGER_DIGITS_MAX else _COUNTING_DECODER
     try:
         value = decoder.decode(text)
@@ -63,14 +64,14 @@ def document(name: str, raw: bytes, value: object) -> str:
         message = f"'{name}' must be a JSON object."
         raise Malformed(message)
     text = raw.decode("utf-8")
+    compact = _compact(text)
+    if len(compact) > DOCUMENT_BYTES_MAX or len(compact.encode()) > DOCUMENT_BYTES_MAX:
+        message = f"'{name}' is larger than {DOCUMENT_BYTES_MAX} bytes as compact JSON."
+        raise Malformed(message)
     if text.count("{") + text.count("[") > DOCUMENT_DEPTH_MAX and _depth(value) > (
         DOCUMENT_DEPTH_MAX
     ):
         message = f"'{name}' is nested deeper than {DOCUMENT_DEPTH_MAX} levels."
-        raise Malformed(message)
-    compact = _compact(text)
-    if len(compact) > DOCUMENT_BYTES_MAX or len(compact.encode()) > DOCUMENT_BYTES_MAX:
-        message = f"'{name}' is larger than {DOCUMENT_BYTES_MAX} bytes as compact JSON."
         raise Malformed(message)
     return compact
 
@@ -96,20 +97,22 @@ def _compact_token(match: re.Match[str]) -> str:
     return msgspec.json.encode(msgspec.json.decode(token, type=str)).decode()
 
 
-def _bound_nesting(text: str) -> None:
+def _bound_nesting(body: bytes) -> None:
     # Before any recursive parser runs; the two counts settle nearly every body.
-    if text.count("{") + text.count("[") <= BODY_NESTING_MAX:
+    if body.count(b"{") + body.count(b"[") <= BODY_NESTING_MAX:
         return
-    depth = 0
-    for match in _BRACKETS.finditer(text):
-        found = match.group()
-        if found in OPENING:
-            depth += 1
-            if depth > BODY_NESTING_MAX:
-                message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
-                raise Malformed(message)
-        elif found in CLOSING:
-            depth -= 1
+    brackets = _STRINGS.sub(b"", body).translate(_ONE_KIND, _NO_BRACKETS)
+    # Each turn takes the innermost pairs away, however many they are.
+    for _ in range(BODY_NESTING_MAX):
+        before = len(brackets)
+        brackets = brackets.replace(b"[]", b"")
+        if len(brackets) == before or brackets.startswith(_TOO_DEEP):
+            break
+    # What is left closes first, where a parser stops, or is only open, or was deeper.
+    open_only = len(brackets) > BODY_NESTING_MAX and not brackets.startswith(b"]")
+    if open_only or b"[]" in brackets:
+        message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
+        raise Malformed(message)
 
 
 def _depth(value: object) -> int:

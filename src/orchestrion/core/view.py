@@ -43,7 +43,7 @@ class Needs:
     def candidates(self, key: TypeKey) -> int:
         """Say how many pending rows to load for a type.
 
-        Commands naming an id may take a loaded candidate away before a claim sees it.
+        Cancels and claims by id may take a loaded candidate away before a claim sees it.
         """
         return self.claims[key] + self.naming.get(key[0], 0)
 

@@ -49,6 +49,8 @@ class Admission:
         }
         # Jobs and registrations give way to those who work.
         self._others_max = create_max
+        # Below this nobody is turned away.
+        self.calm_max = min(create_max, claim_max, limits.queue_max)
 
     def refused(self, command: Command, waiting: int) -> Rejection | None:
         """Refuse the command if the queue is too long for its kind."""

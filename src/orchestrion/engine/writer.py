@@ -79,9 +79,11 @@ class Writer:
 
         Raises Poison, Conflict, Unavailable (surely nothing happened) or Unknown.
         """
-        refused = self._refused(command)
-        if refused:
-            return refused
+        # Nearly always nothing speaks against it, and one look tells.
+        if self._stopping or self._undecided or len(self._waiting) >= self._admission.calm_max:
+            refused = self._refused(command)
+            if refused:
+                return refused
         entry = Entry(command, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._arrived.set()
@@ -128,12 +130,11 @@ class Writer:
 
     async def _commit_undecided(self, batch: list[Entry]) -> None:
         # A repeat that arrives while the first request is being committed is told to come back.
-        keys = {key for entry in batch if (key := _create_key(entry.command))}
-        self._undecided |= keys
+        self._undecided = {key for entry in batch if (key := _create_key(entry.command))}
         try:
             await self._commit(batch)
         finally:
-            self._undecided -= keys
+            self._undecided = set()
 
     async def _commit(self, batch: Sequence[Entry]) -> None:
         try:

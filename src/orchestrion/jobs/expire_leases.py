@@ -6,6 +6,7 @@ from orchestrion.core.commands import ExpireLeases
 from orchestrion.core.limits import EXPIRE_BATCH_MAX
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.writer import Writer
+from orchestrion.jobs.sweep import sweep
 
 NAME: Final = "expire_leases"
 EVERY_SECONDS: Final = 5.0
@@ -17,6 +18,6 @@ async def expire_leases(writer: Writer, reader: Reader) -> None:
     for _ in range(BATCHES_MAX):
         overdue = await reader.overdue(EXPIRE_BATCH_MAX)
         if overdue:
-            await writer.submit(ExpireLeases(tasks=tuple(overdue)))
+            await sweep(writer, ExpireLeases(tasks=tuple(overdue)))
         if len(overdue) < EXPIRE_BATCH_MAX:
             return

@@ -7,10 +7,10 @@ from orchestrion.core.commands import PurgeFinished, PurgeIdempotencyKeys
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import IDEMPOTENCY_LIFE_SECONDS, PURGE_BATCH_MAX
-from orchestrion.core.outcomes import Swept
 from orchestrion.core.plans import Catalogue
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.writer import Writer
+from orchestrion.jobs.sweep import sweep
 
 FINISHED: Final = "purge_finished"
 KEYS: Final = "purge_idempotency_keys"
@@ -40,7 +40,7 @@ class Purge:
         cutoff = Instant(self._clock.now() - IDEMPOTENCY_LIFE_SECONDS * SECOND)
         for _ in range(BATCHES_MAX):
             keys = await self._reader.idempotency_keys_before(cutoff, PURGE_BATCH_MAX)
-            if not keys or not await self._swept(PurgeIdempotencyKeys(keys=tuple(keys))):
+            if not keys or not await sweep(self._writer, PurgeIdempotencyKeys(keys=tuple(keys))):
                 return
 
     async def _finished_of(self, account_id: AccountId, cutoff: Instant) -> None:
@@ -49,9 +49,5 @@ class Purge:
             if not found:
                 return
             purge = PurgeFinished(account_id=account_id, task_ids=tuple(found))
-            if not await self._swept(purge):
+            if not await sweep(self._writer, purge):
                 return
-
-    async def _swept(self, command: PurgeFinished | PurgeIdempotencyKeys) -> int:
-        outcome = await self._writer.submit(command)
-        return outcome.count if isinstance(outcome, Swept) else 0

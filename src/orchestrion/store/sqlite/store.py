@@ -22,7 +22,7 @@ CHECKPOINT_PAGES: Final = 2_000
 # Above this the WAL is cut as well, for which readers that were there before must leave: they are
 # waited for a moment. Only a reader that stays, such as a backup, lets the WAL grow further.
 WAL_PAGES_MAX: Final = 50_000
-CUT_WAIT_MS: Final = 100
+CUT_WAIT_MS: Final = 250
 MARK = "time"
 BEGIN: Final = "begin immediate"
 

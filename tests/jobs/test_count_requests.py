@@ -1,0 +1,110 @@
+"""Counters of requests outlive the process that counted them."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from orchestrion.core.plans import HOSTED
+from orchestrion.jobs import count_requests
+from orchestrion.service import ServiceOptions
+from tests.harness import Account, Harness, running
+from tests.http.callers import Caller
+from tests.http.disks import Disk
+
+OPTIONS = ServiceOptions(catalogue=HOSTED)
+
+
+async def reads_left(service: Harness, account: Account) -> int:
+    """Read something and see what is left of the hour's reads."""
+    answer = await Caller(service, account).read("/v1/tasks")
+    assert answer.status_code == 200, answer.text
+    parts = dict(part.split("=") for part in answer.headers["ratelimit"].split(";")[1:])
+    return int(parts["r"])
+
+
+async def count(service: Harness) -> None:
+    await service.run_job(count_requests.NAME)
+
+
+async def test_a_restart_goes_on_counting_where_the_last_run_stopped(
+    path: Path, disk: Disk
+) -> None:
+    async with running(path, OPTIONS, disk.label) as service:
+        account = await service.account()
+        before = await reads_left(service, account)
+
+    async with running(path, OPTIONS, disk.label) as service:
+        assert await reads_left(service, account) == before - 1
+
+
+async def test_a_crash_forgets_only_what_came_after_the_last_run(path: Path, disk: Disk) -> None:
+    copy = path.with_name("copy.db")
+    async with running(path, OPTIONS, disk.label) as service:
+        account = await service.account()
+        before = await reads_left(service, account)
+        await count(service)
+        await reads_left(service, account)
+        for suffix in ("", "-wal"):
+            copied = path.with_name(path.name + suffix).read_bytes()
+            copy.with_name(copy.name + suffix).write_bytes(copied)
+
+    async with running(copy, OPTIONS, disk.label) as service:
+        assert await reads_left(service, account) == before - 1
+
+
+async def test_counters_that_did_not_change_are_not_written(path: Path, disk: Disk) -> None:
+    async with running(path, OPTIONS, disk.label) as service:
+        await reads_left(service, await service.account())
+        await count(service)
+        before = service.backend.store.commits
+
+        await count(service)
+
+        assert service.backend.store.commits == before
+
+
+async def test_an_hour_that_is_over_is_forgotten(path: Path, disk: Disk) -> None:
+    async with running(path, OPTIONS, disk.label) as service:
+        account = await service.account()
+        before = await reads_left(service, account)
+
+    async with running(path, OPTIONS, disk.label) as service:
+        service.clock.advance(3_601)
+        assert await reads_left(service, account) == before
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[apsw.Connection]:
+    """Every connection that is opened; a server's writer comes first."""
+    opened: list[apsw.Connection] = []
+    monkeypatch.setattr(apsw, "connection_hooks", [opened.append])
+    return opened
+
+
+async def test_counters_that_could_not_be_saved_are_saved_next_time(
+    path: Path, disk: Disk, opened: list[apsw.Connection]
+) -> None:
+    async with running(path, OPTIONS, disk.label) as service:
+        account = await service.account()
+        before = await reads_left(service, account)
+        opened[0].pragma("query_only", 1)
+        await count(service)
+        opened[0].pragma("query_only", 0)
+
+        assert service.observer.faults[0][0] == "job_count_requests_failed"
+
+    async with running(path, OPTIONS, disk.label) as service:
+        assert await reads_left(service, account) == before - 1
+
+
+async def test_a_service_stops_in_order_though_counters_cannot_be_saved(
+    path: Path, disk: Disk, opened: list[apsw.Connection]
+) -> None:
+    async with running(path, OPTIONS, disk.label) as service:
+        await reads_left(service, await service.account())
+        opened[0].pragma("query_only", 1)
+
+        await service.service.stop()
+
+        opened[0].pragma("query_only", 0)
