@@ -10,7 +10,7 @@ from orchestrion.engine.overload import QueueLimits
 from orchestrion.service import ServiceOptions
 from tests.harness import running
 from tests.http.accounts import remove
-from tests.http.callers import Caller, Response, advice, ok, recommended, refused
+from tests.http.callers import Caller, advice, ok, recommended, refused
 from tests.http.disks import Disk
 
 VERBS = ("complete", "fail", "heartbeat")
@@ -220,37 +220,34 @@ async def test_a_fault_shows_nothing_of_the_inside(caller: Caller, disk: Disk) -
 async def test_a_full_queue_turns_creates_away_first_and_lease_holders_last(
     database: Path, disk: Disk
 ) -> None:
-    options = ServiceOptions(queue=QueueLimits(queue_max=8))
+    options = ServiceOptions(queue=QueueLimits(queue_max=12))
     async with running(database, options, disk.label) as service:
         caller = Caller(service, await service.account())
-        held = [await caller.held() for _ in range(10)]
+        held = [(await caller.held())["task"]["id"] for _ in range(4)]
         disk.hold()
-        waiting = [asyncio.create_task(caller.create())]
+        taken = [asyncio.create_task(caller.create())]
         await asyncio.to_thread(disk.wait_until_held)
 
-        waiting += [asyncio.create_task(caller.create()) for _ in range(4)]
-        await _queued(caller, 4)
-        refusals = [await caller.create()]
-        waiting += [asyncio.create_task(caller.claim_next()) for _ in range(2)]
+        taken += [asyncio.create_task(caller.create()) for _ in range(6)]
         await _queued(caller, 6)
+        refusals = [await caller.create()]
+        taken += [asyncio.create_task(caller.claim_next()) for _ in range(3)]
+        await _queued(caller, 9)
         refusals += [await caller.claim_next(), await caller.create()]
-        beats = [asyncio.create_task(_beat(caller, claim["task"]["id"])) for claim in held[:2]]
-        await _queued(caller, 8)
-        refusals += [await caller.do(verb, held[2]["task"]["id"]) for verb in VERBS]
+        ends = zip(VERBS, held, strict=False)
+        taken += [asyncio.create_task(caller.do(verb, task_id)) for verb, task_id in ends]
+        await _queued(caller, 12)
+        refusals += [await caller.do(verb, held[3]) for verb in VERBS]
         disk.release()
-        await asyncio.gather(*waiting, *beats)
+        answers = await asyncio.gather(*taken)
 
+        assert {answer.status_code for answer in answers} == {200, 201}
         for refusal in refusals:
             answer = refused(refusal, 503, "server_error")
             assert refusal.headers["retry-after"] == "1"
             assert answer["agent_contract"]["retryable"] is True
-        assert all(one.result().status_code in (200, 201) for one in [*waiting, *beats])
         assert len(service.observer.refusals) == len(refusals)
-        ok(await caller.do("complete", held[2]["task"]["id"]))
-
-
-async def _beat(caller: Caller, task_id: str) -> Response:
-    return await caller.do("heartbeat", task_id)
+        ok(await caller.do("complete", held[3]))
 
 
 async def _queued(caller: Caller, count: int) -> None:

@@ -25,8 +25,8 @@ REPORTS = (ACCOUNT_ID, "report")
         asks.complete(TASK),
         asks.fail(TASK),
         asks.heartbeat(TASK),
-        asks.cancel(TASK),
         asks.requeue(TASK),
+        asks.cancel(TASK),
     ],
 )
 def test_a_verb_needs_its_task_and_no_account(command: Command) -> None:
@@ -34,7 +34,14 @@ def test_a_verb_needs_its_task_and_no_account(command: Command) -> None:
 
     assert needs.tasks == {(ACCOUNT_ID, TASK)}
     assert (needs.accounts, needs.leases, needs.claims) == (set(), {}, {})
-    assert needs.naming == {ACCOUNT_ID: 1}
+
+
+def test_only_what_may_take_a_pending_task_away_asks_for_one_more_candidate() -> None:
+    taking = needs_of([asks.cancel(TASK), asks.claim_task(TASK)])
+    leaving = needs_of([asks.complete(TASK), asks.fail(TASK), asks.heartbeat(TASK)])
+
+    assert taking.naming == {ACCOUNT_ID: 2}
+    assert leaving.naming == {}
 
 
 def test_a_claim_by_id_needs_its_task_the_account_and_its_leases() -> None:
@@ -54,7 +61,7 @@ def test_a_claim_needs_candidates_the_account_and_its_leases() -> None:
     assert needs.overdue(REPORTS) == 1 + CLAIM_OVERDUE_MARGIN
 
 
-def test_candidates_are_one_per_claim_and_one_per_command_that_names_a_task() -> None:
+def test_candidates_are_one_per_claim_and_one_per_command_that_may_take_one() -> None:
     needs = needs_of(
         [
             asks.claim_next(1),

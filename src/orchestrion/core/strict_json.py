@@ -25,7 +25,8 @@ _STRINGS = re.compile(_STRING.encode(), re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
-_TOKENS = re.compile(rf"({_STRING})|[ \t\n\r]+", re.DOTALL)
+_STRING_PARTS = re.compile(f"({_STRING})", re.DOTALL)
+_NO_SPACE = {ord(space): None for space in " \t\n\r"}
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
@@ -85,16 +86,16 @@ def canonical(text: str) -> object:
 def _compact(text: str) -> str:
     if "\\" not in text and _SPACE.search(text) is None:
         return text
-    return _TOKENS.sub(_compact_token, text)
+    # Strings stand at the odd places, what is between them at the even ones.
+    parts = _STRING_PARTS.split(text)
+    parts[::2] = [part.translate(_NO_SPACE) for part in parts[::2]]
+    if "\\" in text:
+        parts[1::2] = [_plain(part) if "\\" in part else part for part in parts[1::2]]
+    return "".join(parts)
 
 
-def _compact_token(match: re.Match[str]) -> str:
-    token = match.group(1)
-    if token is None:
-        return ""
-    if "\\" not in token:
-        return token
-    return msgspec.json.encode(msgspec.json.decode(token, type=str)).decode()
+def _plain(string: str) -> str:
+    return msgspec.json.encode(msgspec.json.decode(string, type=str)).decode()
 
 
 def _bound_nesting(body: bytes) -> None:
