@@ -106,26 +106,32 @@ class Endpoint:
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
         try:
-            refused = await self._admit(request, scope)
-            if isinstance(refused, Rejection):
-                return self._reception.responder.refused(refused, request)
+            admitted = await self._admit(request, scope)
+        except Malformed as error:
+            return self._malformed(error, request)
+        except Exception as error:  # noqa: BLE001 - see _handle
+            return self._broken(error, request)
+        if isinstance(admitted, Rejection):
+            return self._reception.responder.refused(admitted, request)
+        response = await self._handle(request, scope, receive)
+        if admitted is None:
+            return response
+        return replace(response, headers=(*response.headers, *window_headers(admitted)))
+
+    async def _handle(self, request: Request, scope: Scope, receive: Receive) -> Response:
+        try:
             request.query = read_query(scope["query_string"])
             if self._operation.body is not None:
                 if len(request.headers) != len(scope["headers"]):
                     refuse_repeats(scope["headers"])
                 request.body = await read_body(request.headers, receive)
-            response = await self._handler(request)
+            return await self._handler(request)
         except ClientDisconnect:
             return _GONE
         except Malformed as error:
             return self._malformed(error, request)
-        except Fault as fault:
-            return self._fault(fault, request)
         except Exception as error:  # noqa: BLE001 - the outermost place: a bug ends one request
-            return self._bug(error, request)
-        if refused is None:
-            return response
-        return replace(response, headers=(*response.headers, *window_headers(refused)))
+            return self._broken(error, request)
 
     async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
         refuse_key(scope["query_string"])
@@ -153,13 +159,13 @@ class Endpoint:
         )
         return self._reception.responder.refused(rejection, request)
 
-    def _fault(self, fault: Fault, request: Request) -> Response:
-        self._reception.observer.fault("request_failed", request.request_id, fault)
-        return self._reception.responder.refused(rejection_of(fault, request), request)
-
-    def _bug(self, error: Exception, request: Request) -> Response:
-        self._reception.observer.fault("request_crashed", request.request_id, error)
-        fault = Unknown("a bug") if request.operation.method == "POST" else Poison("a bug")
+    def _broken(self, error: Exception, request: Request) -> Response:
+        if isinstance(error, Fault):
+            self._reception.observer.fault("request_failed", request.request_id, error)
+            fault = error
+        else:
+            self._reception.observer.fault("request_crashed", request.request_id, error)
+            fault = Unknown("a bug") if request.operation.method == "POST" else Poison("a bug")
         return self._reception.responder.refused(rejection_of(fault, request), request)
 
 

@@ -14,6 +14,7 @@ from orchestrion.core.commands import (
     ExpireLeases,
     FailTask,
     Heartbeat,
+    Job,
     PurgeFinished,
     PurgeIdempotencyKeys,
     RegisterKey,
@@ -50,17 +51,25 @@ def _add(needs: Needs, command: Command) -> None:
             needs.tasks.add((command.account_id, command.task_id))
             _count(needs.naming, command.account_id)
             _add_lease(needs, command.account_id)
-        case ExpireLeases():
-            needs.tasks.update(command.tasks)
-        case PurgeFinished():
-            needs.accounts.add(command.account_id)
-            needs.tasks.update((command.account_id, task_id) for task_id in command.task_ids)
-        case PurgeIdempotencyKeys():
-            needs.idempotency.update(command.keys)
-        case RegisterKey() | CountRequests():
+        case RegisterKey():
             pass
         case _:
-            assert_never(command)
+            _add_job(needs, command)
+
+
+def _add_job(needs: Needs, job: Job) -> None:
+    match job:
+        case ExpireLeases():
+            needs.tasks.update(job.tasks)
+        case PurgeFinished():
+            needs.accounts.add(job.account_id)
+            needs.tasks.update((job.account_id, task_id) for task_id in job.task_ids)
+        case PurgeIdempotencyKeys():
+            needs.idempotency.update(job.keys)
+        case CountRequests():
+            pass
+        case _:
+            assert_never(job)
 
 
 def _add_lease(needs: Needs, account_id: AccountId) -> None:
