@@ -1,3 +1,3 @@
-"""Orchestrion: a durable task queue that agents can drive over HTTP."""
+"""Orchestrion: a task service that agents drive over HTTP."""
 
 __version__ = "0.1.0"

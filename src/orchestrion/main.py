@@ -166,16 +166,20 @@ class _Process:
 def first_key(settings: Settings, url: str) -> None:
     """On an empty database, print a key and a line that uses it: once, and never again."""
     path = settings.database_path
-    if operator.list_keys(path):
-        return
-    key = operator.create_key(path, None, None).key
-    sys.stdout.write(WELCOME.format(key=key, url=url, path=path))
+    words = SERVING
+    key = ""
+    if not operator.list_keys(path):
+        key = operator.create_key(path, None, None).key
+        words += WELCOME
+    sys.stdout.write(words.format(key=key, url=url, path=path))
     sys.stdout.flush()
 
 
-WELCOME: Final = """
+SERVING: Final = """
 Orchestrion serves {url} and keeps its tasks in {path}
-
+What an agent needs to know: {url}/AGENTS.md
+"""
+WELCOME: Final = """
 Your API key, shown this once:
 
     {key}
@@ -185,7 +189,6 @@ Create a first task:
     curl -sS {url}/v1/tasks -H 'Authorization: Bearer {key}' \
 -H 'Content-Type: application/json' -d '{{"type":"hello","payload":{{"name":"world"}}}}'
 
-What an agent needs to know: {url}/AGENTS.md
 """
 
 

@@ -139,6 +139,7 @@ class Service:
             catalogue=self.options.catalogue,
             public_url=self.options.public_url,
             sells_plans=self.responder.guide.sells_plans,
+            registration=self.options.registration,
             artifact_base_url=self.options.artifact_base_url,
         )
 

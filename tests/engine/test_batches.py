@@ -192,6 +192,15 @@ async def test_a_repeat_during_the_first_commit_is_told_to_come_back(engine: Eng
     assert engine.count("select count(*) from tasks") == 2
 
 
+async def test_a_repeat_right_after_the_commit_is_a_replay(engine: Engine) -> None:
+    create = asks.create(1, idempotency_key="once", request_digest=b"same")
+    await engine.writer.submit(create)
+
+    repeat = await engine.writer.submit(create)
+
+    assert expect(Replayed, repeat).first.id == a_task_id(1)
+
+
 async def test_repeats_in_one_batch_make_one_task(engine: Engine) -> None:
     creates = [
         asks.create(number, idempotency_key="once", request_digest=b"same") for number in range(9)
@@ -240,6 +249,24 @@ async def test_a_claim_finds_the_one_overdue_task_that_lives_behind_those_that_d
 
     assert expect(Held, first).task.id == a_task_id(500)
     assert expect(Held, second).task.id == a_task_id(501)
+
+
+async def test_a_claim_that_must_look_again_is_served_before_those_that_came_later(
+    engine: Engine,
+) -> None:
+    add_overdue(engine, range(100), attempt_count=3)
+    await engine.together([asks.create(100)])
+    engine.watched.committed.clear()
+    engine.watched.go_on.clear()
+    first = asyncio.create_task(engine.writer.submit(asks.claim_next(1)))
+    await engine.watched.committed.wait()
+
+    later = asyncio.create_task(engine.writer.submit(asks.claim_next(2)))
+    await asyncio.sleep(0)
+    engine.watched.go_on.set()
+
+    assert isinstance(await first, Held)
+    assert isinstance(await later, NoTask)
 
 
 async def test_claims_that_must_look_again_hold_up_nobody_for_long(engine: Engine) -> None:

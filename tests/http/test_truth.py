@@ -92,7 +92,7 @@ async def test_a_wait_is_as_long_as_it_must_be_and_no_longer(name: str, caller: 
     waits = [
         action
         for action in answer["agent_contract"]["next_actions"]
-        if "retry_after_seconds" in action
+        if action["action"] == "retry_after_wait"
     ]
     assert bool(waits) is (name == "scheduled")
     for action in waits:

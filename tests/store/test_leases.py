@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import apsw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Held, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
-from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.engine.engines import SQL, Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_plan, a_task_id, expect
 from tests.http.disks import Disk
 from tests.unit import asks
@@ -107,3 +108,18 @@ async def test_workers_that_end_and_begin_in_turn_are_never_refused(path: Path) 
             outcome = (await engine.together([asks.claim_next(number)]))[0]
             held = expect(Held, outcome).task
             await engine.together([asks.complete(held.id)])
+
+
+async def test_leases_are_counted_once_while_every_plan_allows_them(path: Path) -> None:
+    async with running_engine(path, allowing(100)) as engine:
+        await engine.together(asks.create(number) for number in range(50))
+        asked: list[str] = []
+        engine.connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE, lambda event: asked.append(event["sql"])
+        )
+
+        for number in range(50):
+            await engine.together([asks.claim_next(number)])
+
+        engine.connection.trace_v2(0, None)
+        assert asked.count(SQL["count_live_leases"]) == 1

@@ -14,7 +14,7 @@ from orchestrion.core.faults import StoreRefused
 from orchestrion.core.outcomes import Changed
 from orchestrion.store.sqlite import operator
 from orchestrion.store.sqlite.database import Place, connect
-from tests.engine.engines import Engine, running_engine
+from tests.engine.engines import PATIENCE_SECONDS, Engine, running_engine
 from tests.factories import ACCOUNT_ID, expect
 from tests.unit import asks
 
@@ -68,7 +68,10 @@ def ids_in(path: Path) -> set[str]:
 # --- backup
 
 
-async def test_a_backup_beside_a_writing_server_is_whole_and_of_one_moment(path: Path) -> None:
+async def test_a_backup_beside_a_writing_server_is_whole_and_of_one_moment(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "BACKUP_PAGES", 5)
     copy = path.with_name("copy.db")
     async with writing(path) as server:
         await server.reaches(ENOUGH)
@@ -76,7 +79,15 @@ async def test_a_backup_beside_a_writing_server_is_whole_and_of_one_moment(path:
         reached = len(before)
 
         steps: list[tuple[int, int]] = []
-        await asyncio.to_thread(operator.backup, path, copy, lambda *step: steps.append(step))
+        loop = asyncio.get_running_loop()
+
+        def written_meanwhile(*step: int) -> None:
+            steps.append((step[0], step[1]))
+            if len(steps) % 10 == 0:
+                more = server.reaches(len(server.acknowledged) + 1)
+                asyncio.run_coroutine_threadsafe(more, loop).result(PATIENCE_SECONDS)
+
+        await asyncio.to_thread(operator.backup, path, copy, written_meanwhile)
         await server.reaches(reached + 10)
         after = set(server.acknowledged)
 
@@ -87,7 +98,10 @@ async def test_a_backup_beside_a_writing_server_is_whole_and_of_one_moment(path:
     created = restored.execute("select tasks_in_cycle from accounts").get
     assert created == len(ids_in(copy))
     restored.close()
-    assert steps[-1][0] == steps[-1][1] > 0
+    assert len(steps) > 20
+    assert len({pages for _, pages in steps}) == 1
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1][0] == steps[-1][1]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 

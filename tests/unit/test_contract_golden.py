@@ -113,7 +113,7 @@ ANSWERS = [
     pytest.param(
         GUIDE.viewing(LIVE, NOW),
         """
-        * check_task_status GET /v1/tasks/ID
+        * check_task_status GET /v1/tasks/ID after 30 s
         + complete_task POST /v1/tasks/ID/complete
         + fail_task POST /v1/tasks/ID/fail
         + heartbeat POST /v1/tasks/ID/heartbeat
@@ -370,7 +370,7 @@ REFUSALS = [
     pytest.param(
         refusal(lifecycle.claim(LIVE, NOW, None, OTHER_TOKEN)),
         False,
-        CHECK + HELD_ACTIONS,
+        f"{CHECK} after 30 s" + HELD_ACTIONS,
         id="invalid transition, lease live",
     ),
     pytest.param(
@@ -412,7 +412,7 @@ REFUSALS = [
     pytest.param(
         refusal(lifecycle.cancel(LIVE, NOW)),
         True,
-        f"{CHECK}\n+ retry_after_wait POST /v1/tasks/ID/cancel after 101 s",
+        f"{CHECK} after 30 s\n+ retry_after_wait POST /v1/tasks/ID/cancel after 101 s",
         id="cancel of a held task",
     ),
     pytest.param(

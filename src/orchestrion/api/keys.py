@@ -11,7 +11,7 @@ from orchestrion.core import contract
 from orchestrion.core.bodies import KeyAnswer, RegisterBody
 from orchestrion.core.commands import RegisterKey
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.outcomes import Registered, Rejection
+from orchestrion.core.outcomes import Registered, Rejection, Situation
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.writer import Writer
 
@@ -31,7 +31,12 @@ class KeyHandlers:
         """POST /v1/keys/register. The key leaves in this answer and is nowhere else."""
         body, _ = decode(request.body, RegisterBody)
         if self._registration == "closed":
-            rejection = Rejection(code=ErrorCode.INVALID_REQUEST, status=404, message=CLOSED)
+            rejection = Rejection(
+                code=ErrorCode.INVALID_REQUEST,
+                status=404,
+                message=CLOSED,
+                situation=Situation.REGISTRATION_CLOSED,
+            )
             return self._responder.refused(rejection, request)
         key = self._mint.api_key()
         command = RegisterKey(

@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from orchestrion import __version__
+
 _COMMANDS = ("serve", "demo", "keys", "db", "version")
 
 
@@ -20,9 +22,10 @@ class _Commands(click.Group):
         return command
 
 
+@click.version_option(__version__, message="%(version)s")
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def main() -> None:
-    """Orchestrion: a durable task queue that agents can drive over HTTP."""
+    """Orchestrion: a task service that agents drive over HTTP."""

@@ -77,6 +77,10 @@ FIX_BY_CAPABILITIES = replace(
     description="This is not a route of the API: look up what it offers.",
     endpoint="/v1/capabilities",
 )
+ASK_THE_OPERATOR = replace(
+    FIX_BY_CAPABILITIES,
+    description="Keys are not given out here: ask this server's operator for one, then send it.",
+)
 CHECK_BILLING = Action(
     action=ActionCode.CHECK_BILLING_STATUS,
     description="Read your plan, its limits and what you have used.",
@@ -119,6 +123,11 @@ def check(task_id: TaskId) -> Action:
         method="GET",
         endpoint=f"/v1/tasks/{task_id}",
     )
+
+
+def check_again(task_id: TaskId, seconds: int) -> Action:
+    """Read this task once somebody may have changed it: whoever polls needs a pace."""
+    return replace(check(task_id), retry_after_seconds=seconds)
 
 
 def complete(task_id: TaskId) -> Action:

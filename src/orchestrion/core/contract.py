@@ -13,6 +13,7 @@ from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
 from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant, seconds_left, seconds_until
 from orchestrion.core.limits import (
+    CHECK_WAIT_SECONDS_MAX,
     EMPTY_CLAIM_WAIT_SECONDS,
     HEARTBEATS_PER_LEASE,
     SERVER_ERROR_WAIT_SECONDS,
@@ -60,7 +61,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
             task,
             now,
             (
-                recommended(actions.check(task.id)),
+                recommended(_look(task, now)),
                 actions.complete(task.id),
                 actions.fail(task.id),
                 actions.heartbeat(task.id),
@@ -122,10 +123,10 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
     def _by_state(self, rejection: Rejection) -> Sequence[Action]:
         task, now = rejection.task, rejection.now
         assert task is not None, "a refusal by state names its task"
-        check = recommended(actions.check(task.id))
+        check = recommended(_look(task, now))
         match rejection.code:
             case ErrorCode.LEASE_EXPIRED:
-                return (check, actions.CLAIM_NEXT)
+                return (recommended(actions.check(task.id)), actions.CLAIM_NEXT)
             case ErrorCode.TASK_CURRENTLY_CLAIMED:
                 path = f"/v1/tasks/{task.id}/cancel"
                 return (check, actions.wait_to_repeat("POST", path, rejection.wait_seconds))
@@ -184,6 +185,14 @@ def billing_status(*, guide: Guide, quota_left: int, lapsed: str) -> AgentContra
     return AgentContract(
         next_actions=(recommended(first), *(one for one in rest if one is not first))
     )
+
+
+def _look(task: Task, now: Instant) -> Action:
+    """Advise to read the task; at a pace, while a worker holds it and others can only wait."""
+    ends = task.lease_expires_at
+    if ends is None or not task.lease_alive(now):
+        return actions.check(task.id)
+    return actions.check_again(task.id, min(CHECK_WAIT_SECONDS_MAX, seconds_until(ends, now)))
 
 
 def _pending(task: Task, now: Instant) -> Sequence[Action]:
@@ -248,6 +257,7 @@ _FIX_OR_BILLING = (recommended(actions.FIX_BY_SCHEMA), actions.CHECK_BILLING)
 
 _BY_SITUATION = {
     Situation.UNKNOWN_ROUTE: (recommended(actions.FIX_BY_CAPABILITIES),),
+    Situation.REGISTRATION_CLOSED: (recommended(actions.ASK_THE_OPERATOR),),
     Situation.UNKNOWN_PURCHASE: _FIX_OR_BILLING,
     Situation.UNKNOWN_PLAN: _FIX_OR_BILLING,
     Situation.PAYMENTS_OFF: _BILLING,

@@ -85,6 +85,7 @@ class Situation(StrEnum):
     UNKNOWN_PURCHASE = "unknown_purchase"
     UNKNOWN_PLAN = "unknown_plan"
     PAYMENTS_OFF = "payments_off"
+    REGISTRATION_CLOSED = "registration_closed"
     COMMIT_UNKNOWN = "commit_unknown"
 
 

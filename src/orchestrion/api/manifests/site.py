@@ -17,6 +17,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     public_url: str = ""
     sells_plans: bool = False
+    registration: str = "open"
     artifact_base_url: str = "https://api.outputlayer.dev"
 
     def link(self, path: str) -> str:
@@ -31,5 +32,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             "header": "Authorization",
             "format": f"Bearer {KEY_PREFIX}...",
             "key_format": f"^{KEY_PREFIX}[0-9a-f]{{64}}$",
-            "registration": {"method": register.method, "url": self.link(register.path)},
+            "registration": {
+                "method": register.method,
+                "url": self.link(register.path),
+                "open": self.registration == "open",
+            },
         }

@@ -59,6 +59,7 @@ def create_key(path: Path, account_id: str | None, email: str | None) -> Created
 
 def list_keys(path: Path) -> list[KeyRow]:
     """List every key, revoked ones included; raises StoreRefused."""
+    _refuse_missing(path)
     with _transaction(path) as connection:
         found = list(connection.execute(SQL["list_keys"]))
     return [
@@ -69,6 +70,7 @@ def list_keys(path: Path) -> list[KeyRow]:
 
 def revoke_key(path: Path, key_id: str) -> bool:
     """Revoke a key; false if there is none or it is revoked already. Raises StoreRefused."""
+    _refuse_missing(path)
     with _transaction(path) as connection:
         connection.execute(SQL["revoke_key"], {"id": key_id, "now": _now()})
         return connection.changes() > 0
