@@ -1,7 +1,6 @@
 """The engine without HTTP: writer and store in this process, and the commands of a task's life."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,11 +19,11 @@ from orchestrion.core.outcomes import Changed, Held
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Task
 from orchestrion.engine.clock import SteadyClock
+from orchestrion.engine.interpreter import settle
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.ports import BatchRecord, RequestRecord
 from orchestrion.engine.writer import Writer
-from orchestrion.main import SWITCH_SECONDS
 from orchestrion.store.sqlite.backend import Backend
 from orchestrion.store.sqlite.database import Place
 
@@ -130,7 +129,7 @@ def in_own_process(
 
 
 def _run(measure: Callable[[Given], Awaitable[Result]], given: Given) -> Result:
-    sys.setswitchinterval(SWITCH_SECONDS)
+    settle()
 
     async def run() -> Result:
         return await measure(given)

@@ -1,7 +1,6 @@
 """The composition root: from settings to a running server."""
 
 import asyncio
-import gc
 import ipaddress
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue, catalogue_from_toml
 from orchestrion.engine.clock import SteadyClock
+from orchestrion.engine.interpreter import settle
 from orchestrion.jobs.runner import Job, Runner
 from orchestrion.observe.capture import captured
 from orchestrion.observe.jobs import JobHistory
@@ -33,9 +33,6 @@ from orchestrion.store.sqlite.database import Place
 
 COUNT_TASKS: Final = "count_tasks"
 COUNT_TASKS_EVERY_SECONDS: Final = 15.0
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 20)
-# Commands wait in one thread and commit in another: hand the interpreter over sooner than usual.
-SWITCH_SECONDS: Final = 0.001
 
 
 async def serve(settings: Settings) -> None:
@@ -43,7 +40,6 @@ async def serve(settings: Settings) -> None:
 
     Raises StoreRefused or CannotListen, whose text is one line for the operator.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     catalogue = _catalogue(settings)
     with stop_on_signals() as stop:
         backend = Backend(Place(path=settings.database_path), SteadyClock, catalogue)
@@ -88,7 +84,7 @@ class _Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
-        _settle_garbage()
+        settle()
         # A writer that ends by itself is a bug: stop, so that a supervisor starts anew.
         await self._service.start(on_broken=stop.set)
         try:
@@ -201,14 +197,6 @@ async def _running(runner: Runner) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def _settle_garbage() -> None:
-    # What is there at the start stays for good: the collector need not look at it again, and the
-    # little that requests leave behind in cycles can wait for larger rounds.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _catalogue(settings: Settings) -> Catalogue:

@@ -37,6 +37,10 @@ def curl_line(printed: str) -> str:
     return line
 
 
+def no_key(served: Served) -> bool:
+    return "orch_live_" not in served.stdout and "curl" not in served.stdout
+
+
 def is_one_line(text: str) -> bool:
     return text.startswith("orchestrion: ") and text.count("\n") == 1
 
@@ -72,7 +76,7 @@ def test_the_second_start_prints_no_key(tmp_path: Path) -> None:
         answer = httpx2.get(f"{served.url()}/v1/tasks", headers=headers)
         assert answer.status_code == 200
 
-    assert served.stdout == ""
+    assert no_key(served)
 
 
 def test_a_file_whose_keys_an_operator_made_is_not_new(tmp_path: Path) -> None:
@@ -85,14 +89,14 @@ def test_a_file_whose_keys_an_operator_made_is_not_new(tmp_path: Path) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         assert httpx2.get(f"{served.url()}/v1/tasks", headers=headers).status_code == 200
 
-    assert served.stdout == ""
+    assert no_key(served)
 
 
 def test_a_server_for_other_machines_prints_no_key(tmp_path: Path) -> None:
     with serving(tmp_path / "orchestrion.db", "--host", "0.0.0.0") as served:
         served.url()
 
-    assert served.stdout == ""
+    assert no_key(served)
 
 
 def test_a_server_on_the_ipv6_loopback_prints_a_line_that_works(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from orchestrion.engine.ports import Store
 from orchestrion.engine.writer import Writer
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite import rows
-from orchestrion.store.sqlite.database import Place, open_writer
+from orchestrion.store.sqlite.database import Place, open_reader, open_writer
 from orchestrion.store.sqlite.loading import LeaseBounds, Loader
 from orchestrion.store.sqlite.store import SqliteStore
 from tests.clocks import SettableClock
@@ -67,6 +67,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     store: SqliteStore
     watched: Watched
     connection: apsw.Connection
+    beside: apsw.Connection
     clock: SettableClock
     observer: KeepingObserver
     running: asyncio.Task[None]
@@ -83,8 +84,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             return await asyncio.gather(*submitted, return_exceptions=True)
 
     def count(self, sql: str) -> int:
-        """Ask the file for a number."""
-        return int(self.connection.execute(sql).get)
+        """Ask the file for a number, beside the writer and its checkpoints."""
+        return int(self.beside.execute(sql).get)
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,12 +113,14 @@ async def running_engine(path: Path, options: EngineOptions | None = None) -> As
     watched = Watched(store)
     writer = Writer(watched, options.catalogue, clock, observer, options.queue)
     running = asyncio.create_task(writer.run())
+    beside = open_reader(Place(path=path))
     try:
         yield Engine(
             writer=writer,
             store=store,
             watched=watched,
             connection=connection,
+            beside=beside,
             clock=clock,
             observer=observer,
             running=running,
@@ -127,6 +130,7 @@ async def running_engine(path: Path, options: EngineOptions | None = None) -> As
             await running
     finally:
         running.cancel()
+        beside.close()
         await store.close()
 
 

@@ -17,7 +17,7 @@ from tests.unit import asks
 
 
 def mark(engine: Engine) -> Instant:
-    return Instant(engine.connection.execute(SQL["load_mark"], {"name": MARK}).get)
+    return Instant(engine.beside.execute(SQL["load_mark"], {"name": MARK}).get)
 
 
 async def test_every_commit_leaves_its_time_in_the_file(path: Path) -> None:

@@ -210,6 +210,8 @@ async def test_a_key_of_a_new_account_is_known_to_the_server(path: Path) -> None
 
 
 def test_revoking_an_unknown_key_says_so(path: Path) -> None:
+    operator.create_key(path, None, None)
+
     assert not operator.revoke_key(path, "key_unknown")
 
 

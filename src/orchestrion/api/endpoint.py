@@ -76,6 +76,9 @@ class Endpoint:
         self._operation = operation
         self._handler = handler
         self._reception = reception
+        self._keyed = operation.access is Access.KEYED
+        self._per_key = operation.allowance in _BY_KEY
+        self._per_address = operation.allowance in _BY_ADDRESS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever happens, exactly one answer is sent and noted."""
@@ -136,7 +139,7 @@ class Endpoint:
     async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
         refuse_key(scope["query_string"])
         reception, operation = self._reception, self._operation
-        if operation.access is Access.KEYED:
+        if self._keyed:
             authorization = request.headers.get(b"authorization", b"")
             # Two headers of one name leave fewer names than headers; only then look closer.
             unique = len(request.headers) == len(scope["headers"])
@@ -147,9 +150,9 @@ class Endpoint:
                     return asked
                 found = asked
             request.principal = found
-            if operation.allowance in _BY_KEY:
+            if self._per_key:
                 return reception.limiter.admit_key(operation.allowance, found)
-        if operation.allowance in _BY_ADDRESS:
+        if self._per_address:
             return reception.limiter.admit_address(operation.allowance, request.address)
         return None
 

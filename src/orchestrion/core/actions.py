@@ -103,26 +103,67 @@ RETRY_CHECKOUT = replace(
     action=ActionCode.RETRY_CHECKOUT,
     description="Start a new checkout; this one cannot be paid any more.",
 )
+_CLAIM_BY_ID = Action(
+    action=ActionCode.CLAIM_TASK,
+    description="Claim this task.",
+    method="POST",
+)
+_CHECK = Action(
+    action=ActionCode.CHECK_TASK_STATUS,
+    description="Read the task as it is now.",
+    method="GET",
+)
+_COMPLETE = Action(
+    action=ActionCode.COMPLETE_TASK,
+    description="When the work is done, complete the task with your lease_token.",
+    method="POST",
+)
+_FAIL = Action(
+    action=ActionCode.FAIL_TASK,
+    description="If the work cannot be done, fail the attempt with your lease_token.",
+    method="POST",
+)
+_HEARTBEAT = Action(
+    action=ActionCode.HEARTBEAT,
+    description="While you work, renew the lease with your lease_token.",
+    method="POST",
+)
+_REQUEUE = Action(
+    action=ActionCode.REQUEUE_TASK,
+    description="Once the cause is mended, put the task back with all its attempts.",
+    method="POST",
+)
+_WAIT_TO_CLAIM = Action(
+    action=ActionCode.RETRY_AFTER_WAIT,
+    description="The task is scheduled for later: wait, then claim it.",
+    method="POST",
+)
+_WAIT_TO_REPEAT = Action(
+    action=ActionCode.RETRY_AFTER_WAIT,
+    description="Wait, then send the same request again.",
+)
+_NEXT_PAGE = Action(
+    action=ActionCode.LIST_TASKS,
+    description="Read the next page.",
+    method="GET",
+)
+_DOWNLOAD = Action(
+    action=ActionCode.DOWNLOAD_ARTIFACT,
+    description=(
+        "Download the artifact from its own service. Never send your Orchestrion key there."
+    ),
+    method="GET",
+)
 
 
 def claim_by_id(task_id: TaskId) -> Action:
     """Take this very task."""
-    return Action(
-        action=ActionCode.CLAIM_TASK,
-        description="Claim this task.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/claim",
-    )
+    return replace(_CLAIM_BY_ID, endpoint=f"/v1/tasks/{task_id}/claim")
 
 
 def check(task_id: TaskId) -> Action:
     """Read this task."""
-    return Action(
-        action=ActionCode.CHECK_TASK_STATUS,
-        description="Read the task as it is now.",
-        method="GET",
-        endpoint=f"/v1/tasks/{task_id}",
-    )
+    return replace(_CHECK, endpoint=f"/v1/tasks/{task_id}")
 
 
 def check_again(task_id: TaskId, seconds: int) -> Action:
@@ -132,83 +173,41 @@ def check_again(task_id: TaskId, seconds: int) -> Action:
 
 def complete(task_id: TaskId) -> Action:
     """Finish this task."""
-    return Action(
-        action=ActionCode.COMPLETE_TASK,
-        description="When the work is done, complete the task with your lease_token.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/complete",
-    )
+    return replace(_COMPLETE, endpoint=f"/v1/tasks/{task_id}/complete")
 
 
 def fail(task_id: TaskId) -> Action:
     """Give this attempt up."""
-    return Action(
-        action=ActionCode.FAIL_TASK,
-        description="If the work cannot be done, fail the attempt with your lease_token.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/fail",
-    )
+    return replace(_FAIL, endpoint=f"/v1/tasks/{task_id}/fail")
 
 
 def heartbeat(task_id: TaskId) -> Action:
     """Keep the lease."""
-    return Action(
-        action=ActionCode.HEARTBEAT,
-        description="While you work, renew the lease with your lease_token.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/heartbeat",
-    )
+    return replace(_HEARTBEAT, endpoint=f"/v1/tasks/{task_id}/heartbeat")
 
 
 def requeue(task_id: TaskId) -> Action:
     """Give a dead task new attempts."""
-    return Action(
-        action=ActionCode.REQUEUE_TASK,
-        description="Once the cause is mended, put the task back with all its attempts.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/requeue",
-    )
+    return replace(_REQUEUE, endpoint=f"/v1/tasks/{task_id}/requeue")
 
 
 def wait_to_claim(task_id: TaskId, seconds: int) -> Action:
     """Come back when the schedule allows it."""
-    return Action(
-        action=ActionCode.RETRY_AFTER_WAIT,
-        description="The task is scheduled for later: wait, then claim it.",
-        method="POST",
-        endpoint=f"/v1/tasks/{task_id}/claim",
-        retry_after_seconds=seconds,
+    return replace(
+        _WAIT_TO_CLAIM, endpoint=f"/v1/tasks/{task_id}/claim", retry_after_seconds=seconds
     )
 
 
 def wait_to_repeat(method: str, endpoint: str, seconds: int) -> Action:
     """Send the same request again later."""
-    return Action(
-        action=ActionCode.RETRY_AFTER_WAIT,
-        description="Wait, then send the same request again.",
-        method=method,
-        endpoint=endpoint,
-        retry_after_seconds=seconds,
-    )
+    return replace(_WAIT_TO_REPEAT, method=method, endpoint=endpoint, retry_after_seconds=seconds)
 
 
 def next_page(endpoint: str) -> Action:
     """Read on."""
-    return Action(
-        action=ActionCode.LIST_TASKS,
-        description="Read the next page.",
-        method="GET",
-        endpoint=endpoint,
-    )
+    return replace(_NEXT_PAGE, endpoint=endpoint)
 
 
 def download(url: str) -> Action:
     """Fetch what a worker left elsewhere."""
-    return Action(
-        action=ActionCode.DOWNLOAD_ARTIFACT,
-        description=(
-            "Download the artifact from its own service. Never send your Orchestrion key there."
-        ),
-        method="GET",
-        endpoint=url,
-    )
+    return replace(_DOWNLOAD, endpoint=url)

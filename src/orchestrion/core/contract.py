@@ -19,7 +19,7 @@ from orchestrion.core.limits import (
     SERVER_ERROR_WAIT_SECONDS,
 )
 from orchestrion.core.outcomes import Rejection, Situation
-from orchestrion.core.task import Status, Task
+from orchestrion.core.task import CLAIMED, Status, Task
 
 
 class AgentContract(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
 
     def viewing(self, task: Task, now: Instant) -> AgentContract:
         """Guide whoever reads a task: a producer, or a worker that may have lost it."""
-        if task.status is not Status.CLAIMED:
+        if task.status is not CLAIMED:
             return AgentContract(next_actions=self._resting(task, now))
         if not task.lease_alive(now):
             return AgentContract(

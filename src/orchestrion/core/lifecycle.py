@@ -11,11 +11,22 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken
 from orchestrion.core.instants import SECOND, Instant, seconds_until
 from orchestrion.core.outcomes import Rejection
-from orchestrion.core.task import Status, Task
+from orchestrion.core.task import (
+    CANCELLED,
+    CLAIMED,
+    COMPLETED,
+    DEAD_LETTER,
+    PENDING,
+    Status,
+    Task,
+)
 
 
 class Verb(StrEnum):
     """What can be done to a task that exists."""
+
+    # An enumeration hashes by name in Python; the text's own hash is equally good and quick.
+    __hash__ = str.__hash__
 
     CLAIM = "claim"
     HEARTBEAT = "heartbeat"
@@ -35,36 +46,32 @@ class Guard(StrEnum):
     LEASE_OVER = "lease has ended"
 
 
+CLAIM, HEARTBEAT, COMPLETE, FAIL, CANCEL, REQUEUE, EXPIRE = Verb
+NONE, DUE, LEASE_ALIVE, LEASE_OVER = Guard
+
+
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """One row: `exhausted` is the target when no attempt is left, where that differs."""
 
     target: Status
-    guard: Guard = Guard.NONE
+    guard: Guard = NONE
     exhausted: Status | None = None
 
 
 # A pair that is missing here is refused as invalid_transition.
 TABLE: Mapping[tuple[Status, Verb], Transition] = MappingProxyType(
     {
-        (Status.PENDING, Verb.CLAIM): Transition(target=Status.CLAIMED, guard=Guard.DUE),
-        (Status.PENDING, Verb.CANCEL): Transition(target=Status.CANCELLED),
-        (Status.CLAIMED, Verb.HEARTBEAT): Transition(
-            target=Status.CLAIMED, guard=Guard.LEASE_ALIVE
-        ),
-        (Status.CLAIMED, Verb.COMPLETE): Transition(
-            target=Status.COMPLETED, guard=Guard.LEASE_ALIVE
-        ),
-        (Status.CLAIMED, Verb.FAIL): Transition(
-            target=Status.PENDING, guard=Guard.LEASE_ALIVE, exhausted=Status.DEAD_LETTER
-        ),
-        (Status.CLAIMED, Verb.EXPIRE): Transition(
-            target=Status.PENDING, guard=Guard.LEASE_OVER, exhausted=Status.DEAD_LETTER
-        ),
-        (Status.DEAD_LETTER, Verb.REQUEUE): Transition(target=Status.PENDING),
+        (PENDING, CLAIM): Transition(target=CLAIMED, guard=DUE),
+        (PENDING, CANCEL): Transition(target=CANCELLED),
+        (CLAIMED, HEARTBEAT): Transition(target=CLAIMED, guard=LEASE_ALIVE),
+        (CLAIMED, COMPLETE): Transition(target=COMPLETED, guard=LEASE_ALIVE),
+        (CLAIMED, FAIL): Transition(target=PENDING, guard=LEASE_ALIVE, exhausted=DEAD_LETTER),
+        (CLAIMED, EXPIRE): Transition(target=PENDING, guard=LEASE_OVER, exhausted=DEAD_LETTER),
+        (DEAD_LETTER, REQUEUE): Transition(target=PENDING),
     }
 )
 
-CREATED = Status.PENDING
+CREATED = PENDING
 
 
 def refusal(task: Task, verb: Verb, now: Instant) -> Rejection | None:
@@ -72,15 +79,14 @@ def refusal(task: Task, verb: Verb, now: Instant) -> Rejection | None:
     transition = TABLE.get((task.status, verb))
     if transition is None:
         return _no_place(task, verb, now)
-    match transition.guard:
-        case Guard.DUE if not task.due(now):
-            return _not_yet(task, now)
-        case Guard.LEASE_ALIVE if not task.lease_alive(now):
-            return _lease_expired(task, now, "expired")
-        case Guard.LEASE_OVER if not task.lease_over(now):
-            return Rejection(code=ErrorCode.INVALID_TRANSITION, task=task, now=now)
-        case _:
-            return None
+    guard = transition.guard
+    if guard is DUE and not task.due(now):
+        return _not_yet(task, now)
+    if guard is LEASE_ALIVE and not task.lease_alive(now):
+        return _lease_expired(task, now, "expired")
+    if guard is LEASE_OVER and not task.lease_over(now):
+        return Rejection(code=ErrorCode.INVALID_TRANSITION, task=task, now=now)
+    return None
 
 
 def claim(
@@ -88,11 +94,11 @@ def claim(
 ) -> Task | Rejection:
     """Start an attempt: the lease ends lease_seconds from now."""
     task = released(task, now)
-    if refused := refusal(task, Verb.CLAIM, now):
+    if refused := refusal(task, CLAIM, now):
         return refused
     return replace(
         task,
-        status=TABLE[Status.PENDING, Verb.CLAIM].target,
+        status=TABLE[PENDING, CLAIM].target,
         attempt_count=task.attempt_count + 1,
         claimed_by=worker_id,
         claimed_at=now,
@@ -105,7 +111,7 @@ def claim(
 
 def heartbeat(task: Task, now: Instant, lease_token: LeaseToken | None) -> Task | Rejection:
     """Renew the lease to now + lease_seconds; updated_at stays, for the state does."""
-    if refused := _not_held(task, Verb.HEARTBEAT, now, lease_token):
+    if refused := _not_held(task, HEARTBEAT, now, lease_token):
         return refused
     # A lease is never shortened, whatever the clock did since the last beat.
     ends = max(task.lease_expires_at or 0, now + task.lease_seconds * SECOND)
@@ -116,11 +122,11 @@ def complete(
     task: Task, now: Instant, lease_token: LeaseToken | None, done: "Completion"
 ) -> Task | Rejection:
     """End the task well; who did it and when stays readable."""
-    if refused := _not_held(task, Verb.COMPLETE, now, lease_token):
+    if refused := _not_held(task, COMPLETE, now, lease_token):
         return refused
     return replace(
         task,
-        status=TABLE[Status.CLAIMED, Verb.COMPLETE].target,
+        status=TABLE[CLAIMED, COMPLETE].target,
         result=done.result,
         output_id=done.output_id,
         completed_at=now,
@@ -147,11 +153,11 @@ def fail(
     task: Task, now: Instant, lease_token: LeaseToken | None, failure: Failure
 ) -> Task | Rejection:
     """End the attempt badly: back to pending, or to dead_letter when none is left."""
-    if refused := _not_held(task, Verb.FAIL, now, lease_token):
+    if refused := _not_held(task, FAIL, now, lease_token):
         return refused
-    given_back = _given_back(task, Verb.FAIL, now)
+    given_back = _given_back(task, FAIL, now)
     delay = failure.retry_after_seconds
-    if given_back.status is Status.DEAD_LETTER:
+    if given_back.status is DEAD_LETTER:
         scheduled_at = task.scheduled_at
     else:
         scheduled_at = None if delay is None else Instant(now + delay * SECOND)
@@ -166,19 +172,19 @@ def fail(
 def cancel(task: Task, now: Instant) -> Task | Rejection:
     """Withdraw a pending task for good."""
     task = released(task, now)
-    if refused := refusal(task, Verb.CANCEL, now):
+    if refused := refusal(task, CANCEL, now):
         return refused
-    return replace(task, status=TABLE[Status.PENDING, Verb.CANCEL].target, updated_at=now)
+    return replace(task, status=TABLE[PENDING, CANCEL].target, updated_at=now)
 
 
 def requeue(task: Task, now: Instant) -> Task | Rejection:
     """Give a dead task a fresh set of attempts, at once; its last failure stays readable."""
     task = released(task, now)
-    if refused := refusal(task, Verb.REQUEUE, now):
+    if refused := refusal(task, REQUEUE, now):
         return refused
     return replace(
         task,
-        status=TABLE[Status.DEAD_LETTER, Verb.REQUEUE].target,
+        status=TABLE[DEAD_LETTER, REQUEUE].target,
         attempt_count=0,
         scheduled_at=None,
         updated_at=now,
@@ -187,16 +193,16 @@ def requeue(task: Task, now: Instant) -> Task | Rejection:
 
 def expire(task: Task, now: Instant) -> Task | Rejection:
     """Take an overdue task from its worker; what the worker last reported stays."""
-    return refusal(task, Verb.EXPIRE, now) or _given_back(task, Verb.EXPIRE, now)
+    return refusal(task, EXPIRE, now) or _given_back(task, EXPIRE, now)
 
 
 def released(task: Task, now: Instant) -> Task:
     """Apply an expiry that is due, so that no verb waits for a background job (decisions §3)."""
-    return _given_back(task, Verb.EXPIRE, now) if task.lease_over(now) else task
+    return _given_back(task, EXPIRE, now) if task.lease_over(now) else task
 
 
 def _given_back(task: Task, verb: Verb, now: Instant) -> Task:
-    transition = TABLE[Status.CLAIMED, verb]
+    transition = TABLE[CLAIMED, verb]
     target = transition.target
     if not task.attempts_left and transition.exhausted is not None:
         target = transition.exhausted
@@ -222,7 +228,7 @@ def _not_held(
 
 
 def _no_place(task: Task, verb: Verb, now: Instant) -> Rejection:
-    if verb is Verb.CANCEL and task.lease_expires_at is not None and task.lease_alive(now):
+    if verb is CANCEL and task.lease_expires_at is not None and task.lease_alive(now):
         return Rejection(
             code=ErrorCode.TASK_CURRENTLY_CLAIMED,
             task=task,

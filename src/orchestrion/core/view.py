@@ -9,7 +9,7 @@ from orchestrion.core.account import Account, ApiKey, RequestCount
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
-from orchestrion.core.task import Status, Task
+from orchestrion.core.task import PENDING, Task
 
 TaskKey = tuple[AccountId, TaskId]
 TypeKey = tuple[AccountId, str]
@@ -168,7 +168,7 @@ class View:
         while heap:
             order, task_key = heap[0]
             task = self._tasks.get(task_key)
-            if task is not None and task.status is Status.PENDING and task.claim_order == order:
+            if task is not None and task.status is PENDING and task.claim_order == order:
                 return task
             heapq.heappop(heap)
         return None
@@ -176,7 +176,7 @@ class View:
     def _put(self, key: TaskKey, task: Task) -> None:
         self._tasks[key] = task
         heap = self._claimable.get((task.account_id, task.type))
-        if heap is not None and task.status is Status.PENDING and task.due(self.now):
+        if heap is not None and task.status is PENDING and task.due(self.now):
             heapq.heappush(heap, (task.claim_order, key))
 
     def _count_lease(self, before: Task | None, after: Task) -> None:
