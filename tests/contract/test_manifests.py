@@ -12,10 +12,10 @@ from orchestrion.api.manifests.action_meanings import MEANINGS
 from orchestrion.api.manifests.tool_table import TOOLS
 from orchestrion.core import limits
 from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
-from orchestrion.core.lifecycle import TABLE
+from orchestrion.core.lifecycle import TABLE, TERMINAL
 from orchestrion.core.operations import BY_NAME, OPERATIONS
 from orchestrion.core.plans import HOSTED, SELF_HOSTED
-from orchestrion.core.task import TERMINAL, Status
+from orchestrion.core.task import Status
 from tests.answers import AnswerCheck
 from tests.contract.documents import served
 

@@ -2,12 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrion.core.instants import HOUR, SECOND, Instant
 from orchestrion.engine.clock import COMPARE_SECONDS, SLEW, SteadyClock
 
+PATIENTLY = settings(deadline=None, derandomize=True, database=None)
 START_SECONDS = 1_800_000_000.0
 NO_MARK = Instant(0)
 START = Instant(int(START_SECONDS * SECOND))
@@ -34,6 +35,7 @@ class Machine:
         return SteadyClock(mark, lambda: self.wall_seconds, lambda: self.monotonic_seconds)
 
 
+@PATIENTLY
 @given(marks, st.lists(st.tuples(spans, leaps)))
 def test_time_never_runs_backwards(mark: Instant, steps: list[tuple[float, float]]) -> None:
     machine = Machine()
@@ -47,6 +49,7 @@ def test_time_never_runs_backwards(mark: Instant, steps: list[tuple[float, float
         before = now
 
 
+@PATIENTLY
 @given(marks, st.lists(st.tuples(spans, leaps), min_size=1))
 def test_leases_always_run_out(mark: Instant, steps: list[tuple[float, float]]) -> None:
     """Nothing the wall clock does may freeze time: it goes on at nearly full speed."""
@@ -59,6 +62,7 @@ def test_leases_always_run_out(mark: Instant, steps: list[tuple[float, float]]) 
         assert clock.now() - before >= (1 - SLEW) * seconds * SECOND - 2
 
 
+@PATIENTLY
 @given(marks, st.lists(st.tuples(spans, leaps)))
 def test_time_follows_the_wall_forwards(mark: Instant, steps: list[tuple[float, float]]) -> None:
     """At the latest a comparison after the wall clock moved."""
@@ -70,6 +74,7 @@ def test_time_follows_the_wall_forwards(mark: Instant, steps: list[tuple[float, 
         assert clock.now() >= int(machine.wall_seconds * SECOND) - 1
 
 
+@PATIENTLY
 @given(marks)
 def test_time_starts_no_earlier_than_a_former_run_stopped(mark: Instant) -> None:
     assert Machine().clock(mark).now() >= max(mark, START)

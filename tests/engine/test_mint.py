@@ -1,13 +1,16 @@
 """Ids ascend; tokens and keys have their form and never repeat."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrion.core import ids
 from orchestrion.engine.mint import Mint
 from tests.clocks import SettableClock
 
+PATIENTLY = settings(deadline=None, derandomize=True, database=None)
 
+
+@PATIENTLY
 @given(st.lists(st.floats(min_value=0, max_value=10), max_size=50))
 def test_ids_ascend_while_time_stands_still_and_while_it_moves(steps: list[float]) -> None:
     clock = SettableClock()

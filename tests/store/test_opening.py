@@ -6,8 +6,10 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import apsw
 import pytest
@@ -20,6 +22,7 @@ from orchestrion.store.sqlite.database import (
     Place,
     connect,
     open_reader,
+    open_writer,
     refuse_old_library,
 )
 from tests.clocks import SettableClock
@@ -120,6 +123,19 @@ def test_a_server_that_could_not_start_lets_the_file_go(path: Path) -> None:
     path.unlink()
 
     asyncio.run(opened(path).close())
+
+
+@pytest.mark.parametrize("_time", range(5))
+def test_a_new_file_may_be_opened_by_several_at_once(path: Path, _time: int) -> None:  # noqa: PT019
+    """A server and an operator's command, both typed for the first time."""
+    together = Barrier(4)
+
+    def open_and_close(_: int) -> None:
+        together.wait()
+        open_writer(Place(path=path)).close()
+
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        list(threads.map(open_and_close, range(4)))
 
 
 # --- what cannot be opened

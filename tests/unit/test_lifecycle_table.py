@@ -3,9 +3,9 @@ from types import MappingProxyType
 
 import pytest
 
-from orchestrion.core.lifecycle import TABLE, Verb
+from orchestrion.core.lifecycle import TABLE, TERMINAL, Verb
 from orchestrion.core.outcomes import Rejection
-from orchestrion.core.task import TERMINAL, Status, Task
+from orchestrion.core.task import ENDED, Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, ago, expect, later
 from tests.unit.verbs import apply
 
@@ -168,10 +168,11 @@ def test_a_cancel_of_a_held_task_tells_when_the_lease_ends() -> None:
         assert refused.wait_seconds == wait
 
 
-def test_only_a_dead_letter_leaves_a_terminal_state() -> None:
-    leaving = {status for status, _ in TABLE if status in TERMINAL}
+def test_of_what_ended_only_a_dead_letter_can_go_on() -> None:
+    leaving = {status for status, _ in TABLE if status in ENDED}
 
     assert leaving == {Status.DEAD_LETTER}
+    assert ENDED - leaving == TERMINAL
 
 
 def test_every_row_that_can_exhaust_ends_in_dead_letter() -> None:

@@ -3,9 +3,9 @@
 from orchestrion.api.manifests.capabilities import transitions
 from orchestrion.api.schema.refusals import UNKNOWN_ROUTE, cases
 from orchestrion.core.errors import CATALOGUE, ErrorCode
-from orchestrion.core.lifecycle import CREATED
+from orchestrion.core.lifecycle import CREATED, TERMINAL
 from orchestrion.core.operations import OPERATIONS
-from orchestrion.core.task import TERMINAL, Status
+from orchestrion.core.task import Status
 
 _GENERATED = "<!-- Generated from the code: change the table there, then run `make contract`. -->"
 
@@ -17,7 +17,7 @@ def lifecycle_page() -> str:
         f"    {step['from']} --> {step['to']}: {_label(step['trigger'], step['when'])}"
         for step in steps
     ]
-    final = [f"    {status} --> [*]" for status in Status if status in TERMINAL and _ends(status)]
+    final = [f"    {status} --> [*]" for status in Status if status in TERMINAL]
     rows = [
         f"| {step['from']} | {step['trigger']} | {step['when']} | {step['to']} |" for step in steps
     ]
@@ -70,10 +70,6 @@ def _by_status() -> list[str]:
 
 def _label(trigger: str, when: str) -> str:
     return trigger if when == "always" else f"{trigger} ({when})"
-
-
-def _ends(status: Status) -> bool:
-    return all(step["from"] != status for step in transitions())
 
 
 def _table(head: str, rows: list[str]) -> str:

@@ -38,7 +38,7 @@ from orchestrion.core.outcomes import (
     Window,
 )
 from orchestrion.core.plans import Catalogue
-from orchestrion.core.task import TERMINAL, Status, Task
+from orchestrion.core.task import ENDED, Status, Task
 from orchestrion.core.view import IdempotencyRow, TypeKey, View
 
 TOO_FAR_AHEAD = "scheduledAt must not be more than 30 days ahead."
@@ -270,7 +270,7 @@ def _purge(command: PurgeFinished, catalogue: Catalogue, view: View) -> int:
     count = 0
     for task_id in command.task_ids:
         task = view.task(command.account_id, task_id)
-        if task and task.status in TERMINAL and task.updated_at <= cutoff:
+        if task and task.status in ENDED and task.updated_at <= cutoff:
             view.delete(task)
             count += 1
     return count

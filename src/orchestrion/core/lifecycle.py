@@ -72,6 +72,8 @@ TABLE: Mapping[tuple[Status, Verb], Transition] = MappingProxyType(
 )
 
 CREATED = PENDING
+# No verb leads out of these.
+TERMINAL = frozenset(Status) - {source for source, _ in TABLE}
 
 
 def refusal(task: Task, verb: Verb, now: Instant) -> Rejection | None:

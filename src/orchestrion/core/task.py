@@ -23,7 +23,8 @@ class Status(StrEnum):
 
 # Reading a member off its class takes as long as three calls, and rules read them at every turn.
 PENDING, CLAIMED, COMPLETED, DEAD_LETTER, CANCELLED = Status
-TERMINAL = frozenset({COMPLETED, DEAD_LETTER, CANCELLED})
+# What no worker waits for any more; retention deletes it in the end.
+ENDED = frozenset({COMPLETED, DEAD_LETTER, CANCELLED})
 
 
 # Positional, unlike other structs: the stores build one from each row by position, in this order.

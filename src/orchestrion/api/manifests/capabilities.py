@@ -6,10 +6,10 @@ from orchestrion.api.manifests.site import NAME, Json, Site
 from orchestrion.api.schema import API_VERSION
 from orchestrion.core import limits
 from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
-from orchestrion.core.lifecycle import CREATED, TABLE
+from orchestrion.core.lifecycle import CREATED, TABLE, TERMINAL
 from orchestrion.core.operations import BY_NAME
 from orchestrion.core.plans import FREE
-from orchestrion.core.task import TERMINAL, Status
+from orchestrion.core.task import Status
 
 ATTEMPTS_LEFT = "attempts are left"
 NO_ATTEMPT_LEFT = "no attempt is left"

@@ -78,7 +78,7 @@ _CAPABILITIES: Schema = {
     "api_version": "1.0.0",
     "task_lifecycle": {
         "states": ["pending", "claimed", "completed", "dead_letter", "cancelled"],
-        "terminal_states": ["completed", "dead_letter", "cancelled"],
+        "terminal_states": ["completed", "cancelled"],
         "transitions": [
             {"from": "pending", "to": "claimed", "trigger": "claim", "when": "scheduledAt has come"}
         ],

@@ -14,7 +14,7 @@ from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
-from orchestrion.core.task import TERMINAL, Status
+from orchestrion.core.task import ENDED, Status
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, open_reader
@@ -197,7 +197,7 @@ def _ended(
     connection: apsw.Connection, account_id: AccountId, cutoff: Instant, limit: int
 ) -> list[TaskId]:
     found: list[TaskId] = []
-    for status in sorted(TERMINAL):
+    for status in sorted(ENDED):
         bindings = {
             "account_id": account_id,
             "status": status,
