@@ -126,7 +126,7 @@ def test_a_server_that_could_not_start_lets_the_file_go(path: Path) -> None:
 
 
 @pytest.mark.parametrize("_time", range(5))
-def test_a_new_file_may_be_opened_by_several_at_once(path: Path, _time: int) -> None:  # noqa: PT019
+def test_a_new_file_may_be_opened_by_several_at_once(path: Path, _time: int) -> None:
     """A server and an operator's command, both typed for the first time."""
     together = Barrier(4)
 

@@ -63,7 +63,10 @@ def open_writer(place: Place) -> apsw.Connection:
         os.close(os.open(place.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = connect(place)
         connection.pragma("journal_mode", "wal")
+        # Whoever else opens a new file now waits for its turn, and finds nothing left to do.
+        connection.execute("begin immediate")
         migrate(SqliteDatabase(connection), load_migrations(_PACKAGE))
+        connection.execute("commit")
     except (OSError, apsw.Error) as error:
         message = f"cannot open the database {place.path}: {error}"
         raise StoreRefused(message) from error
@@ -104,7 +107,9 @@ class SqliteDatabase:
 
     def applied(self) -> list[int]:
         """Give the recorded numbers; a file without our table is new."""
-        if not self._connection.table_exists(None, "schema_migrations"):
+        # A look at the file itself: what the connection knows of the schema may be out of date.
+        known = "select 1 from sqlite_schema where name = 'schema_migrations'"
+        if self._connection.execute(known).get is None:
             return []
         rows = self._connection.execute("select number from schema_migrations")
         return [number for (number,) in rows]
