@@ -9,7 +9,7 @@ import msgspec
 from orchestrion.jobs.runner import JITTER_SHARE, Job, Runner
 from orchestrion.observe.jobs import JobHistory
 from tests.clocks import SettableClock
-from tests.jobs.virtual import VirtualLoop
+from tests.jobs.virtual import VirtualLoop, passing
 from tests.observers import KeepingObserver
 
 PERIOD = 10.0
@@ -41,7 +41,7 @@ def run_for(seconds: float, **works: Callable[[], Awaitable[None]]) -> Ran:
 
     async def main() -> None:
         running = asyncio.create_task(Runner(jobs, ran.history, ran.observer).run())
-        await asyncio.sleep(seconds)
+        await passing(seconds)
         running.cancel()
         await asyncio.wait([running])
         assert running.cancelled()
@@ -56,7 +56,7 @@ async def nothing() -> None:
 
 
 async def long_work() -> None:
-    await asyncio.sleep(3 * PERIOD)
+    await passing(3 * PERIOD)
 
 
 async def broken() -> None:

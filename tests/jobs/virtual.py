@@ -27,3 +27,10 @@ class _Skipping(selectors.SelectSelector):
             assert timeout is not None, "nothing is left that could happen"
             self._loop.elapsed += timeout
         return ready
+
+
+async def passing(seconds: float) -> None:
+    """Let virtual time pass."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()

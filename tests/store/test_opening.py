@@ -6,10 +6,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Barrier
 
 import apsw
 import pytest
@@ -22,7 +20,6 @@ from orchestrion.store.sqlite.database import (
     Place,
     connect,
     open_reader,
-    open_writer,
     refuse_old_library,
 )
 from tests.clocks import SettableClock
@@ -42,6 +39,20 @@ backend = Backend(Place(path=Path(sys.argv[1])), SettableClock, SELF_HOSTED)
 print("open", flush=True)
 sys.stdin.read()
 """
+# Waits for a word, and then opens one new file after the other.
+MAKER = """
+import sys
+from pathlib import Path
+from orchestrion.store.sqlite.database import Place, open_writer
+
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(10):
+    open_writer(Place(path=Path(f"{sys.argv[1]}-{number}"))).close()
+    print("made", flush=True)
+"""
+ROUNDS = 10
+PATIENCE_SECONDS = 30
 
 
 def opened(path: Path) -> Backend:
@@ -125,17 +136,25 @@ def test_a_server_that_could_not_start_lets_the_file_go(path: Path) -> None:
     asyncio.run(opened(path).close())
 
 
-@pytest.mark.parametrize("_time", range(5))
-def test_a_new_file_may_be_opened_by_several_at_once(path: Path, _time: int) -> None:
-    """A server and an operator's command, both typed for the first time."""
-    together = Barrier(4)
+def test_a_new_file_may_be_opened_by_several_at_once(path: Path) -> None:
+    """A server and operators' commands, all typed for the first time."""
+    command = [sys.executable, "-c", MAKER, str(path)]
+    makers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for maker in makers:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == b"ready\n"
 
-    def open_and_close(_: int) -> None:
-        together.wait()
-        open_writer(Place(path=path)).close()
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write(b"go\n")
+        maker.stdin.flush()
 
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        list(threads.map(open_and_close, range(4)))
+    for maker in makers:
+        printed, _ = maker.communicate(timeout=PATIENCE_SECONDS)
+        assert printed == b"made\n" * ROUNDS
 
 
 # --- what cannot be opened

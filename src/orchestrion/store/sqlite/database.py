@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from orchestrion.store.sqlite.filesystem import refuse_network_file_system
 # Older releases can corrupt a WAL that is reset while another connection writes.
 OLDEST_LIBRARY: Final = (3, 51, 3)
 BUSY_TIMEOUT_MS: Final = 5_000
+WAL_TRIES: Final = 50
+WAL_RETRY_SECONDS: Final = 0.1
 CACHE_KIB: Final = 32 * 1024
 READER_CACHE_KIB: Final = 8 * 1024
 _RECORD = "insert into schema_migrations values (?, ?, cast(unixepoch('subsec') * 1000 as integer))"
@@ -62,7 +65,7 @@ def open_writer(place: Place) -> apsw.Connection:
         # Tasks can hold anything: the file is for its owner alone.
         os.close(os.open(place.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = connect(place)
-        connection.pragma("journal_mode", "wal")
+        _keep_wal(connection)
         # Whoever else opens a new file now waits for its turn, and finds nothing left to do.
         connection.execute("begin immediate")
         migrate(SqliteDatabase(connection), load_migrations(_PACKAGE))
@@ -71,6 +74,19 @@ def open_writer(place: Place) -> apsw.Connection:
         message = f"cannot open the database {place.path}: {error}"
         raise StoreRefused(message) from error
     return connection
+
+
+def _keep_wal(connection: apsw.Connection) -> None:
+    for tries_left in reversed(range(WAL_TRIES)):
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            # Another program makes the same file now; for this lock SQLite does not wait itself.
+            if not tries_left:
+                raise
+            time.sleep(WAL_RETRY_SECONDS)
+        else:
+            return
 
 
 def connect(place: Place) -> apsw.Connection:
