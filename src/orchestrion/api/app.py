@@ -1,14 +1,13 @@
 """The ASGI application: one route per path, one endpoint per operation, one answer for the rest."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrion.api.endpoint import Endpoint, Handler, Reception, send_response
 from orchestrion.api.http import Request, Response
+from orchestrion.api.paths import Paths
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.operations import (
     OPERATIONS,
@@ -55,8 +54,9 @@ def create_app(
         methods[operation.method] = endpoint
         if operation.method == "GET":
             methods["HEAD"] = endpoint
-    routes = [_WholeRoute(path, _Path(methods, reception)) for path, methods in paths.items()]
-    router = Router(routes, redirect_slashes=False, default=_Nowhere(reception))
+    router = Paths(
+        {path: _Path(methods, reception) for path, methods in paths.items()}, _Nowhere(reception)
+    )
     if not cors_origins:
         return router
     return CORSMiddleware(
@@ -66,14 +66,6 @@ def create_app(
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
         expose_headers=list(EXPOSED_HEADERS),
     )
-
-
-class _WholeRoute(Route):
-    """A route that ends where the path ends: Starlette's `$` would let a line end follow."""
-
-    def __init__(self, path: str, endpoint: ASGIApp) -> None:
-        super().__init__(path, endpoint)
-        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
 
 
 class _Path:

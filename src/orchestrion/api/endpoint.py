@@ -90,7 +90,7 @@ class Endpoint:
             operation=self._operation,
             request_id=reception.request_id(headers),
             headers=headers,
-            path_id=scope["path_params"].get("id", ""),
+            path_id=scope["path_params"]["id"] if "path_params" in scope else "",
             address=reception.addresses.of(client[0] if client else "", scope["headers"]),
         )
         response = await self._answer(request, scope, receive)

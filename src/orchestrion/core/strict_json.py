@@ -27,6 +27,8 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
 _STRING_PARTS = re.compile(f"({_STRING})", re.DOTALL)
 _NO_SPACE = {ord(space): None for space in " \t\n\r"}
+_SPACES = " \t\n\r"
+_NO_JSON = "The body is not valid JSON."
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
@@ -46,17 +48,24 @@ def read_object(body: bytes) -> tuple[str, JsonObject]:
         raise Malformed("The body is not valid UTF-8.") from error
     _bound_nesting(body)
     decoder = _DECODER if len(text) <= INTEGER_DIGITS_MAX else _COUNTING_DECODER
-    try:
-        value = decoder.decode(text)
-    except json.JSONDecodeError as error:
-        message = f"The body is not valid JSON (character {error.pos})."
-        raise Malformed(message) from error
+    value = _scan(decoder, text.strip(_SPACES))
     if not isinstance(value, dict):
         raise Malformed("The body must be a JSON object.")
     # NUL and surrogates can only come as escapes: raw ones are no JSON or no UTF-8.
     if "\\u" in text:
         _refuse_bad_characters(value)
     return text, value
+
+
+def _scan(decoder: json.JSONDecoder, text: str) -> object:
+    # What `decode` does, without the two searches for space around the value.
+    try:
+        value, end = decoder.raw_decode(text)
+    except json.JSONDecodeError as error:
+        raise Malformed(_NO_JSON) from error
+    if end != len(text):
+        raise Malformed(_NO_JSON)
+    return value
 
 
 def document(name: str, raw: bytes, value: object) -> str:
