@@ -20,7 +20,7 @@ CALLERS = (1, 64)
 
 def measure(conditions: Conditions) -> list[Figure]:
     """Count in a run of its own: the counting slows every flush down."""
-    counted = in_own_process(conditions.cores.server, _measure, conditions.folder)
+    counted = in_own_process([conditions.cores.server], _measure, conditions.folder)
     return [
         Figure(
             name=f"{what} per operation, {callers} caller{'s' * (callers > 1)}",

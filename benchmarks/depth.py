@@ -28,7 +28,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(conditions: Conditions) -> list[Figure]:
     """Compare single claims, one caller, one commit each, the databases taking turns."""
-    costs = in_own_process(conditions.cores.server, _measure, conditions)
+    costs = in_own_process([conditions.cores.server], _measure, conditions)
     figures = [
         Figure(
             name=f"claim at {FEW:,} pending, latency",

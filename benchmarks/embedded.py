@@ -1,7 +1,7 @@
 """The engine without HTTP: writer and store in this process, and the commands of a task's life."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from multiprocessing import get_context
@@ -118,11 +118,11 @@ async def engine(
 
 
 def in_own_process(
-    core: int, measure: Callable[[Given], Awaitable[Result]], given: Given
+    cores: Collection[int], measure: Callable[[Given], Awaitable[Result]], given: Given
 ) -> Result:
-    """Run a measurement in a fresh interpreter on one core, set up like the server."""
+    """Run a measurement in a fresh interpreter on these cores, set up like the server."""
     with (
-        on_core(core),
+        on_core(*cores),
         ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool,
     ):
         return pool.submit(_run, measure, given).result()

@@ -52,10 +52,10 @@ def cores() -> Cores:
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
+def on_core(*cores: int) -> Iterator[None]:
     """Start processes here: they inherit the core from their first instruction on."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, set(cores))
     try:
         yield
     finally:

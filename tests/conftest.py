@@ -1,11 +1,16 @@
-"""Fixtures that several folders of tests share."""
+"""Fixtures that several folders of tests share, and how hypothesis draws in all of them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.harness import Account, Harness, running
+
+# The same everywhere, and never refused for a slow machine.
+settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_key_is_printed_at_the_first_start_only(scene: Scene) -> None:
             assert client.get("/v1/tasks", headers=bearer(key)).status_code == 200
         assert again.stop() == 0
 
-    assert ANY_KEY.search(again.stdout) is None
+    assert ANY_KEY.search(again.stdout.encode()) is None
     assert ANY_KEY.search(again.log) is None
 
 

@@ -46,6 +46,7 @@ async def test_who_has_a_document_is_not_sent_it_again(path: str, service: Harne
         assert answer.headers["etag"] == etag
         assert answer.headers["cache-control"] == "public, max-age=300"
         assert answer.headers["access-control-allow-origin"] == "*"
+        assert "content-length" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ALL)

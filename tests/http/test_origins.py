@@ -86,6 +86,8 @@ async def test_other_origins_stay_out_where_one_is_configured(database: Path, di
 
     assert "access-control-allow-origin" not in answer.headers
     assert "access-control-allow-origin" not in preflight.headers
+    assert (preflight.status_code, preflight.json()["error"]) == (400, "invalid_request")
+    assert preflight.headers["x-request-id"] == preflight.json()["request_id"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -247,3 +247,19 @@ async def test_a_purge_that_is_turned_away_counts_as_failed(
 
         assert [event for event, _, _ in service.observer.faults] == [f"job_{job}_failed"]
         assert (file.count(TASKS), file.count(KEYS)) == (1, 1)
+
+
+async def test_a_run_looks_at_a_bounded_number_of_accounts_and_goes_on_from_there(
+    service: Harness, monkeypatch: pytest.MonkeyPatch, file: File
+) -> None:
+    monkeypatch.setattr(purge, "ACCOUNTS_MAX", 2)
+    accounts = [await service.account() for _ in range(3)]
+    for account in accounts:
+        file.add(account.id, Status.COMPLETED, days=31)
+
+    left = []
+    for _ in range(2):
+        await service.run_job(purge.FINISHED)
+        left.append(file.count("select count(*) from tasks"))
+
+    assert left == [1, 0]

@@ -57,23 +57,27 @@ def test_message_of_several_lines_becomes_one(logs: Logs, pipe: Pipe) -> None:
 
 
 def test_handlers_a_library_gave_itself_are_silent_and_come_back(
-    open_logs: OpenLogs, pipe: Pipe, capsys: pytest.CaptureFixture[str]
+    open_logs: OpenLogs,
+    pipe: Pipe,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uvicorn = logging.getLogger("uvicorn.access")
     own = logging.StreamHandler(sys.stderr)
-    uvicorn.addHandler(own)
-    uvicorn.propagate = False
     logs = open_logs(LogOptions())
 
-    with captured(logs):
-        uvicorn.warning("once")
+    # Ends with the test's body: the test runner then takes back handlers that it added itself.
+    with monkeypatch.context() as given:
+        given.setattr(uvicorn, "handlers", [own])
+        given.setattr(uvicorn, "propagate", False)
+        with captured(logs):
+            uvicorn.warning("once")
+        after = uvicorn.handlers, uvicorn.propagate
     logs.close()
 
     assert [line["event"] for line in pipe.lines()] == ["once"]
     assert capsys.readouterr().err == ""
-    assert (uvicorn.handlers, uvicorn.propagate) == ([own], False)
-    uvicorn.removeHandler(own)
-    uvicorn.propagate = True
+    assert after == ([own], False)
 
 
 def test_message_that_does_not_fit_its_arguments_is_still_a_line(

@@ -7,12 +7,15 @@ import socket
 import pytest
 from msgspec.structs import replace
 
+from orchestrion.api.serving.server import ServerOptions
 from tests.server.loopback import (
     LARGE_BYTES,
     QUICK,
     Answer,
     Client,
+    Record,
     Running,
+    hooks,
     request,
     serving,
 )
@@ -38,6 +41,15 @@ def assert_serves(client: Client) -> None:
 
 
 # --- receive deadlines
+
+
+def test_a_server_grants_the_time_that_is_promised_unless_told_otherwise() -> None:
+    limits = ServerOptions(host="127.0.0.1", port=0, hooks=hooks(Record())).limits
+
+    assert limits.head_seconds == 10
+    assert limits.body_seconds == 30
+    assert limits.keep_alive_seconds == 15
+    assert limits.write_seconds == 30
 
 
 def test_a_trickled_head_is_refused_when_its_time_is_over() -> None:

@@ -13,7 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrion.api.serving.listener import CannotListen, listen
-from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
+from orchestrion.api.serving.server import (
+    CANCEL_SECONDS,
+    ServerLifecycle,
+    ServerOptions,
+    serve_http,
+)
+from orchestrion.settings import Settings
 from tests.server.loopback import (
     PATIENCE_SECONDS,
     QUICK,
@@ -26,6 +32,8 @@ from tests.server.loopback import (
 )
 
 ROOT = Path(__file__).parents[2]
+# Supervisors commonly kill after thirty seconds; closing the file must fit in as well.
+STOP_SECONDS_MAX = 25
 
 
 @contextlib.contextmanager
@@ -78,6 +86,15 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
 
 
 # --- the order of a stop
+
+
+def test_a_stop_with_the_default_settings_ends_before_a_supervisor_kills() -> None:
+    settings = Settings()
+    options = ServerOptions(host=settings.host, port=0, hooks=hooks(Record()))
+
+    assert settings.shutdown_seconds == options.shutdown_seconds == 20
+    longest = settings.drain_delay_seconds + settings.shutdown_seconds + CANCEL_SECONDS
+    assert longest <= STOP_SECONDS_MAX
 
 
 def test_a_server_serves_new_connections_during_the_drain_delay() -> None:

@@ -14,12 +14,14 @@ import pytest
 
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.plans import SELF_HOSTED
+from orchestrion.store.sqlite import database, filesystem
 from orchestrion.store.sqlite.backend import Backend
 from orchestrion.store.sqlite.database import (
     OLDEST_LIBRARY,
     Place,
     connect,
     open_reader,
+    open_writer,
     refuse_old_library,
 )
 from tests.clocks import SettableClock
@@ -93,6 +95,33 @@ def test_the_oldest_library_is_the_first_that_resets_its_wal_safely() -> None:
     assert OLDEST_LIBRARY == (3, 51, 3)
 
 
+def test_no_file_is_made_by_a_library_that_is_too_old(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "OLDEST_LIBRARY", (1_000, 0, 0))
+
+    with pytest.raises(StoreRefused, match=r"is too old: 1000\.0\.0 or newer is needed"):
+        open_writer(Place(path=path))
+
+    assert not path.exists()
+
+
+# --- the file system
+
+
+def test_no_file_is_made_on_a_network_file_system(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = path.with_name("mountinfo")
+    mounts.write_text(f"1 0 0:1 / {path.parent.resolve()} rw - nfs4 somewhere rw\n", "utf-8")
+    monkeypatch.setattr(filesystem, "_MOUNTS", mounts)
+
+    with pytest.raises(StoreRefused, match=r"network file system \(nfs4\)"):
+        open_writer(Place(path=path))
+
+    assert not path.exists()
+
+
 # --- one server
 
 
@@ -125,6 +154,18 @@ async def test_a_second_server_is_refused_under_another_name_of_the_file(path: P
 
         with pytest.raises(StoreRefused, match="another server is using"):
             opened(link)
+
+
+async def test_a_file_with_a_second_name_is_refused(path: Path) -> None:
+    """Locks and the log go by name: two servers on one file would not meet, and would ruin it."""
+    first = opened(path)
+    second = path.with_name("hard.db")
+    second.hardlink_to(path)
+
+    with pytest.raises(StoreRefused, match="several names"):
+        opened(second)
+
+    await first.close()
 
 
 def test_a_server_that_could_not_start_lets_the_file_go(path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import count
 from pathlib import Path
 
@@ -219,6 +219,17 @@ def test_an_operator_meets_a_file_that_is_no_database_with_one_sentence(path: Pa
     path.write_bytes(b"no database" * 1_000)
 
     with pytest.raises(StoreRefused, match=f"the database {path}: "):
+        operator.list_keys(path)
+
+
+def test_an_operator_leaves_a_newer_database_alone(path: Path) -> None:
+    operator.create_key(path, None, None)
+    with closing(connect(Place(path=path))) as connection:
+        connection.execute("insert into schema_migrations values (99, 'later', 0)")
+
+    with pytest.raises(StoreRefused, match="newer version"):
+        operator.create_key(path, None, None)
+    with pytest.raises(StoreRefused, match="newer version"):
         operator.list_keys(path)
 
 

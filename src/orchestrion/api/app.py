@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response as HttpResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrion.api.endpoint import Endpoint, Handler, Reception, send_response
@@ -39,8 +41,23 @@ NO_OPERATION = Operation(
     allowance=Allowance.NONE,
     answer="",
 )
+ALLOWED_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "traceparent",
+    "X-Request-Id",
+)
+FIRST_ERROR = 400
 NO_ROUTE = "There is nothing at this path."
 WRONG_METHOD = "This path does not take this method; see the Allow header."
+
+
+_NOT_LET_IN = Rejection(
+    code=ErrorCode.INVALID_REQUEST,
+    message="This origin, method or header is not allowed to web pages by this server.",
+)
 
 
 def create_app(
@@ -59,13 +76,35 @@ def create_app(
     )
     if not cors_origins:
         return router
-    return CORSMiddleware(
-        router,
-        allow_origins=list(cors_origins),
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
-        expose_headers=list(EXPOSED_HEADERS),
-    )
+    return _Origins(router, reception, cors_origins)
+
+
+class _Origins(CORSMiddleware):
+    """Lets the web pages of some origins in; others are told so in our shape."""
+
+    def __init__(self, app: ASGIApp, reception: Reception, origins: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=list(ALLOWED_HEADERS),
+            expose_headers=list(EXPOSED_HEADERS),
+        )
+        self._reception = reception
+
+    def preflight_response(self, request_headers: Headers) -> HttpResponse:
+        """Answer what a browser asks before it sends a request."""
+        answer = super().preflight_response(request_headers)
+        request_id = self._reception.request_id(dict(request_headers.raw))
+        answer.headers["X-Request-Id"] = request_id
+        if answer.status_code < FIRST_ERROR:
+            return answer
+        request = Request(operation=NO_OPERATION, request_id=request_id, headers={})
+        refused = self._reception.responder.refused(_NOT_LET_IN, request)
+        headers = {name.decode(): value.decode() for name, value in refused.headers}
+        return HttpResponse(
+            refused.body, refused.status, {**headers, "X-Request-Id": request_id, "Vary": "Origin"}
+        )
 
 
 class _Path:

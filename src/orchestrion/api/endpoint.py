@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 from starlette.requests import ClientDisconnect
@@ -32,11 +33,14 @@ _BY_KEY = frozenset({Allowance.READS, Allowance.MUTATIONS, Allowance.HEARTBEATS}
 _BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION})
 
 
+# Never sent: what logs and metrics call a request whose caller left before its answer.
+HUNG_UP: Final = 499
+NOT_MODIFIED: Final = 304
 _UNKNOWN = "The write may or may not have taken effect: look before you repeat it."
 _UNAVAILABLE = "The database cannot take this request now; nothing was changed."
 _TWO_KEYS = "Send one Authorization header, not several."
 # Nobody reads this answer: the client hung up while its body was arriving.
-_GONE = Response(status=400, body=b"", error="client_disconnected")
+_GONE = Response(status=HUNG_UP, body=b"", error="client_disconnected")
 
 
 class Reception:
@@ -81,7 +85,7 @@ class Endpoint:
         self._per_address = operation.allowance in _BY_ADDRESS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever happens, exactly one answer is sent and noted."""
+        """Answer one request, and note how it ended; one whose caller hung up has no answer."""
         reception = self._reception
         started = reception.clock.monotonic()
         headers = dict(scope["headers"])
@@ -93,13 +97,20 @@ class Endpoint:
             path_id=scope["path_params"]["id"] if "path_params" in scope else "",
             address=reception.addresses.of(client[0] if client else "", scope["headers"]),
         )
-        response = await self._answer(request, scope, receive)
-        await send_response(send, response, request.request_id)
+        response = _GONE
+        try:
+            response = await self._answer(request, scope, receive)
+            await send_response(send, response, request.request_id)
+        finally:
+            self._note(request, scope["method"], response, started)
+
+    def _note(self, request: Request, method: str, response: Response, started: float) -> None:
+        reception = self._reception
         reception.observer.request(
             RequestRecord(
                 request_id=request.request_id,
                 operation=self._operation.name,
-                method=scope["method"],
+                method=method,
                 account_id=request.principal.account_id if request.principal else "",
                 status=response.status,
                 seconds=reception.clock.monotonic() - started,
@@ -126,7 +137,7 @@ class Endpoint:
             request.query = read_query(scope["query_string"])
             if self._operation.body is not None:
                 if len(request.headers) != len(scope["headers"]):
-                    refuse_repeats(scope["headers"])
+                    refuse_repeats(scope["headers"], self._operation.name)
                 request.body = await read_body(request.headers, receive)
             return await self._handler(request)
         except ClientDisconnect:
@@ -201,17 +212,10 @@ def rejection_of(fault: Fault, request: Request) -> Rejection:
 
 async def send_response(send: Send, response: Response, request_id: str) -> None:
     """Write a response with its length and request id."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": [
-                *response.headers,
-                (b"content-length", str(len(response.body)).encode()),
-                (b"x-request-id", request_id.encode()),
-            ],
-        }
-    )
+    headers = [*response.headers, (b"x-request-id", request_id.encode())]
+    if response.status != NOT_MODIFIED:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 
 

@@ -1,6 +1,7 @@
 """Finds what answers a path: whole paths at once, then those with an id in them."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,7 +29,8 @@ class Paths:
         path: str = scope["path"]
         app = self._whole.get(path)
         if app is None:
-            app = self._find(path, scope)
+            # As it was sent: an escaped slash belongs to the id and does not end it.
+            app = self._find(scope["raw_path"].decode("ascii", "replace"), scope)
         await app(scope, receive, send)
 
     def _find(self, path: str, scope: Scope) -> ASGIApp:
@@ -37,6 +39,6 @@ class Paths:
                 name, slash, rest = path[len(before) :].partition("/")
                 app = apps.get(slash + rest)
                 if app is not None and name:
-                    scope["path_params"] = {"id": name}
+                    scope["path_params"] = {"id": unquote(name)}
                     return app
         return self._nowhere

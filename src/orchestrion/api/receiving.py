@@ -14,14 +14,17 @@ _JSON_TYPE = re.compile(rb'application/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)
 _TOO_LARGE: Final = f"The body is larger than {BODY_BYTES_MAX} bytes."
 _WRONG_TYPE: Final = "Send the body as 'Content-Type: application/json' in UTF-8."
 # Of two such headers, which one counts would be a guess.
-_SINGLE: Final = (b"content-type", b"content-encoding", b"idempotency-key")
+_SINGLE: Final = (b"content-type", b"content-encoding")
+_KEYED: Final = frozenset({"create_task"})
 _ENCODED: Final = "Send the body as it is: Content-Encoding is not supported."
 
 
-def refuse_repeats(headers: Sequence[tuple[bytes, bytes]]) -> None:
+def refuse_repeats(headers: Sequence[tuple[bytes, bytes]], operation: str) -> None:
     """Raise Malformed if a header that a body's request may carry once stands there twice."""
     names = [name for name, _ in headers]
-    for name in _SINGLE:
+    # An idempotency key means something on a create alone; elsewhere it is ignored.
+    single = (*_SINGLE, b"idempotency-key") if operation in _KEYED else _SINGLE
+    for name in single:
         if names.count(name) > 1:
             message = f"Send one {name.decode().title()} header, not several."
             raise Malformed(message)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
+from orchestrion.core.bodies import RegisterBody
 from orchestrion.core.ids import KEY_PREFIX
 from orchestrion.core.instants import format_instant
 from orchestrion.settings import load_database_path
@@ -40,6 +41,7 @@ def keys() -> None:
 def create(account: str | None, email: str | None, shape: str | None, **values: str | None) -> None:
     """Make a key and print it, once."""
     with refusals():
+        _refuse_bad_email(email)
         created = operator.create_key(load_database_path(sources(values)), account, email)
     if shape == "json":
         parts = {"key": created.key, "key_id": created.key_id, "account_id": created.account_id}
@@ -51,6 +53,15 @@ def create(account: str | None, email: str | None, shape: str | None, **values: 
         f"`orchestrion keys revoke {created.key_id}` ends it.",
         err=True,
     )
+
+
+def _refuse_bad_email(email: str | None) -> None:
+    if email is None:
+        return
+    try:
+        msgspec.convert({"email": email}, RegisterBody)
+    except msgspec.ValidationError as error:
+        raise Refusal("--email is not an address") from error
 
 
 @keys.command("list")

@@ -28,7 +28,6 @@ _TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
 _STRING_PARTS = re.compile(f"({_STRING})", re.DOTALL)
 _NO_SPACE = {ord(space): None for space in " \t\n\r"}
 _SPACES = " \t\n\r"
-_NO_JSON = "The body is not valid JSON."
 _SPACE = re.compile(r"[ \t\n\r]")
 
 
@@ -62,9 +61,11 @@ def _scan(decoder: json.JSONDecoder, text: str) -> object:
     try:
         value, end = decoder.raw_decode(text)
     except json.JSONDecodeError as error:
-        raise Malformed(_NO_JSON) from error
+        message = f"The body is not valid JSON (character {error.pos})."
+        raise Malformed(message) from error
     if end != len(text):
-        raise Malformed(_NO_JSON)
+        message = f"The body is not valid JSON (character {end})."
+        raise Malformed(message)
     return value
 
 

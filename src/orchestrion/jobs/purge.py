@@ -16,6 +16,7 @@ FINISHED: Final = "purge_finished"
 KEYS: Final = "purge_idempotency_keys"
 EVERY_SECONDS: Final = 60.0
 BATCHES_MAX: Final = 100
+ACCOUNTS_MAX: Final = 1_000
 
 
 class Purge:
@@ -26,14 +27,18 @@ class Purge:
         self._reader = reader
         self._catalogue = catalogue
         self._clock = clock
+        self._after = AccountId("")
 
     async def finished(self) -> None:
-        """Go through the accounts that have tasks that ended."""
-        account_id = AccountId("")
-        while account := await self._reader.account_with_ended(account_id):
-            account_id = account.id
+        """Go through accounts that have tasks that ended; go on from there the next time."""
+        for _ in range(ACCOUNTS_MAX):
+            account = await self._reader.account_with_ended(self._after)
+            if account is None:
+                self._after = AccountId("")
+                return
+            self._after = account.id
             cutoff = self._catalogue.retention_cutoff(account, self._clock.now())
-            await self._finished_of(account_id, cutoff)
+            await self._finished_of(account.id, cutoff)
 
     async def idempotency_keys(self) -> None:
         """Forget keys whose seven days are over."""

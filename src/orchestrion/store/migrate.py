@@ -1,7 +1,7 @@
 """Applies numbered SQL files in order, and records each in the same transaction."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.resources import files
 from typing import Protocol
 
@@ -46,6 +46,14 @@ def migrate(database: Database, migrations: Iterable[Migration]) -> None:
     """Bring the database up to date; raises StoreRefused if it is newer than this program."""
     known = list(migrations)
     applied = set(database.applied())
+    refuse_newer(applied, known)
+    for migration in known:
+        if migration.number not in applied:
+            database.apply(migration)
+
+
+def refuse_newer(applied: Collection[int], known: Collection[Migration]) -> None:
+    """Raise StoreRefused if something was applied that this program does not know."""
     newest = max((migration.number for migration in known), default=0)
     if applied and max(applied) > newest:
         message = (
@@ -53,6 +61,3 @@ def migrate(database: Database, migrations: Iterable[Migration]) -> None:
             "run a newer version"
         )
         raise StoreRefused(message)
-    for migration in known:
-        if migration.number not in applied:
-            database.apply(migration)

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from orchestrion.core.faults import StoreRefused
-from orchestrion.store.migrate import Migration, load_migrations, migrate
+from orchestrion.store.migrate import Migration, load_migrations, migrate, refuse_newer
 from orchestrion.store.sqlite.filesystem import refuse_network_file_system
 
 # Older releases can corrupt a WAL that is reset while another connection writes.
@@ -64,6 +64,7 @@ def open_writer(place: Place) -> apsw.Connection:
     try:
         # Tasks can hold anything: the file is for its owner alone.
         os.close(os.open(place.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _refuse_second_name(place.path)
         connection = connect(place)
         _keep_wal(connection)
         # Whoever else opens a new file now waits for its turn, and finds nothing left to do.
@@ -74,6 +75,18 @@ def open_writer(place: Place) -> apsw.Connection:
         message = f"cannot open the database {place.path}: {error}"
         raise StoreRefused(message) from error
     return connection
+
+
+def _refuse_second_name(path: Path) -> None:
+    # The lock and SQLite's log go by the file's name: under two names two servers would not meet.
+    if path.stat().st_nlink > 1:
+        message = f"{path} has several names (hard links): leave it only one"
+        raise StoreRefused(message)
+
+
+def refuse_newer_schema(connection: apsw.Connection) -> None:
+    """Raise StoreRefused for a database that a newer version has changed."""
+    refuse_newer(SqliteDatabase(connection).applied(), load_migrations(_PACKAGE))
 
 
 def _keep_wal(connection: apsw.Connection) -> None:

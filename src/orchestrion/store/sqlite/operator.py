@@ -18,7 +18,13 @@ from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite import rows
-from orchestrion.store.sqlite.database import Place, connect, open_reader, open_writer
+from orchestrion.store.sqlite.database import (
+    Place,
+    connect,
+    open_reader,
+    open_writer,
+    refuse_newer_schema,
+)
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 BACKUP_PAGES: Final = 1_000
@@ -139,6 +145,7 @@ def _open(path: Path) -> apsw.Connection:
     if path.exists():
         connection = connect(Place(path=path))
         if connection.table_exists(None, "schema_migrations"):
+            refuse_newer_schema(connection)
             return connection
         connection.close()
     return open_writer(Place(path=path))

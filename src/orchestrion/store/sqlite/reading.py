@@ -1,15 +1,11 @@
-"""Reads beside the writer: a few read-only connections, each with a thread of its own."""
+"""Reads beside the writer, so that what looks long holds up nobody who only looks up."""
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 import apsw
 
 from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.clock import Clock
-from orchestrion.core.faults import Unavailable
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -17,19 +13,18 @@ from orchestrion.core.listing import PageQuery
 from orchestrion.core.task import ENDED, Status
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite import rows
-from orchestrion.store.sqlite.database import Place, open_reader
+from orchestrion.store.sqlite.database import Place
+from orchestrion.store.sqlite.pool import ReadPool
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
-READERS: Final = 2
-# Reads that may wait for a connection; lists, which cost most, are the first to be refused.
-READS_WAITING_MAX: Final = 1_024
-PAGES_WAITING_MAX: Final = READS_WAITING_MAX // 2
-_CROWDED = "too many reads are waiting"
+# Look-ups by key, and apart from them what may read many rows: lists, sweeps, counts.
+QUICK_READERS: Final = 2
+LONG_READERS: Final = 2
+# Reads that may wait; lists, which cost most, are the first to be refused.
+QUICK_WAITING_MAX: Final = 1_024
+LONG_WAITING_MAX: Final = 256
 # Above every ULID: a first page starts here.
 _LAST_ID = "tsk_~"
-
-R = TypeVar("R")
-Read = Callable[[apsw.Connection], R]
 
 
 class SqliteReader:
@@ -37,14 +32,14 @@ class SqliteReader:
 
     def __init__(self, place: Place, clock: Clock) -> None:
         self._clock = clock
-        self._connections = [open_reader(place) for _ in range(READERS)]
-        self._free = list(self._connections)
-        self._waiting = 0
-        self._threads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
+        self._quick = ReadPool(place, QUICK_READERS, QUICK_WAITING_MAX)
+        self._long = ReadPool(place, LONG_READERS, LONG_WAITING_MAX)
 
     async def task(self, account_id: AccountId, task_id: TaskId) -> Found:
         """Read one task; none if it is not the account's."""
-        return await self._run(lambda one: self._found(one, "load_task", (account_id, task_id)))
+        return await self._quick.run(
+            lambda one: self._found(one, "load_task", (account_id, task_id))
+        )
 
     async def page(self, query: PageQuery) -> Found:
         """Read one page, newest first."""
@@ -57,17 +52,15 @@ class SqliteReader:
             "before": query.before or _LAST_ID,
             "limit": query.limit,
         }
-        if self._waiting >= PAGES_WAITING_MAX:
-            raise Unavailable(_CROWDED)
-        return await self._run(lambda one: self._found(one, statement, bindings))
+        return await self._long.run(lambda one: self._found(one, statement, bindings))
 
     async def account(self, account_id: AccountId) -> Account | None:
         """Read an account."""
-        return await self._run(lambda one: _account(one, account_id))
+        return await self._quick.run(lambda one: _account(one, account_id))
 
     async def principal(self, key_hash: bytes) -> Principal | None:
         """Read whose key this is; None if it is unknown or revoked."""
-        return await self._run(lambda one: _principal(one, key_hash))
+        return await self._quick.run(lambda one: _principal(one, key_hash))
 
     async def request_counts(self, since: Instant) -> list[RequestCount]:
         """Read the counters of windows that began after an instant."""
@@ -76,12 +69,12 @@ class SqliteReader:
             found = one.execute(SQL["load_request_counts"], {"since": since})
             return [rows.count_of(row) for row in found]
 
-        return await self._run(read)
+        return await self._long.run(read)
 
     async def overdue(self, limit: int) -> list[tuple[AccountId, TaskId]]:
         """Name claimed tasks whose lease has ended, account by account."""
         now = self._clock.now()
-        return await self._run(lambda one: _overdue(one, now, limit))
+        return await self._long.run(lambda one: _overdue(one, now, limit))
 
     async def account_with_ended(self, after: AccountId) -> Account | None:
         """Read the next account, by id, that has tasks that ended."""
@@ -90,20 +83,20 @@ class SqliteReader:
             account_id = one.execute(SQL["next_ended_account"], {"after": after}).get
             return None if account_id is None else _account(one, account_id)
 
-        return await self._run(read)
+        return await self._long.run(read)
 
     async def ended_before(
         self, account_id: AccountId, cutoff: Instant, limit: int
     ) -> list[TaskId]:
         """Name an account's tasks that ended up to an instant."""
-        return await self._run(lambda one: _ended(one, account_id, cutoff, limit))
+        return await self._long.run(lambda one: _ended(one, account_id, cutoff, limit))
 
     async def idempotency_keys_before(
         self, cutoff: Instant, limit: int
     ) -> list[tuple[AccountId, str]]:
         """Name idempotency keys made up to an instant, oldest first."""
         bindings = {"cutoff": cutoff, "limit": limit}
-        return await self._run(
+        return await self._long.run(
             lambda one: list(one.execute(SQL["list_idempotency_before"], bindings))
         )
 
@@ -114,39 +107,16 @@ class SqliteReader:
             found = dict(one.execute(SQL["count_by_status"]))
             return {status: found.get(status.value, 0) for status in Status}
 
-        return await self._run(read)
+        return await self._long.run(read)
 
     async def any_key(self) -> bool:
         """Tell whether a key was ever made."""
-        return await self._run(lambda one: one.execute(SQL["any_key"]).get is not None)
+        return await self._quick.run(lambda one: one.execute(SQL["any_key"]).get is not None)
 
     async def close(self) -> None:
         """Close the connections once their reads are done."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._threads.shutdown)
-        for connection in self._connections:
-            connection.close()
-
-    async def _run(self, read: Read[R]) -> R:
-        if self._waiting >= READS_WAITING_MAX:
-            raise Unavailable(_CROWDED)
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._read, read)
-        finally:
-            self._waiting -= 1
-
-    def _read(self, read: Read[R]) -> R:
-        # As many connections as threads, so that one is always free here.
-        connection = self._free.pop()
-        try:
-            return read(connection)
-        except apsw.Error as error:
-            message = f"the database cannot be read: {error}"
-            raise Unavailable(message) from error
-        finally:
-            self._free.append(connection)
+        await self._quick.close()
+        await self._long.close()
 
     def _found(
         self, connection: apsw.Connection, statement: str, bindings: "apsw.Bindings"

@@ -154,7 +154,8 @@ class SqliteStore:
         # Should it break off, nothing is lost: the pages stay in the WAL until the next try.
         with suppress(apsw.Error):
             self._connection.wal_checkpoint(mode=mode)
-        self._connection.set_busy_timeout(0)
+        with suppress(apsw.Error):
+            self._connection.set_busy_timeout(0)
 
 
 def _before_commit(error: BaseException) -> BaseException:
