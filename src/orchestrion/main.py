@@ -15,7 +15,8 @@ from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve
 from orchestrion.api.serving.stopping import stop_on_signals
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.outcomes import Rejection, Situation
-from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue, catalogue_from_toml
+from orchestrion.core.plan_file import catalogue_from_toml
+from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
 from orchestrion.engine.clock import SteadyClock
 from orchestrion.engine.interpreter import settle
 from orchestrion.jobs.runner import Job, Runner

@@ -3,13 +3,12 @@ from decimal import Decimal
 import pytest
 
 from orchestrion.core.instants import DAY
+from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
 from orchestrion.core.plans import (
     HOSTED,
     SELF_HOSTED,
     Catalogue,
-    PlanFileError,
     RequestLimits,
-    catalogue_from_toml,
     heartbeats_per_hour,
     mutations_per_hour,
     reads_per_hour,

@@ -1,6 +1,5 @@
-"""Plans and their limits: two catalogues, and how a file of the same shape is read."""
+"""Plans and their limits, and the two catalogues that ship with the service."""
 
-import tomllib
 from decimal import Decimal
 from typing import Annotated
 
@@ -96,68 +95,6 @@ def heartbeats_per_hour(plan: Plan) -> int:
 def reads_per_hour(limits: RequestLimits, plan_id: str) -> int:
     """Bound reads: paid plans get ten times as many (decisions §8)."""
     return limits.reads_per_hour * (1 if plan_id == FREE else PAID_READ_FACTOR)
-
-
-class PlanFileError(ValueError):
-    """A plan file that cannot be used; the text names the line or place and the reason."""
-
-
-class _PlanFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    plans: dict[str, Plan]
-    limits: RequestLimits | None = None
-
-
-def catalogue_from_toml(text: str) -> Catalogue:
-    """Read a catalogue; raises PlanFileError."""
-    try:
-        raw = _prices_as_text(tomllib.loads(text, parse_float=Decimal))
-    except tomllib.TOMLDecodeError as error:
-        raise PlanFileError(str(error)) from error
-    try:
-        read = msgspec.convert(raw, _PlanFile, strict=False)
-    except msgspec.ValidationError as error:
-        raise PlanFileError(_reason(raw, error)) from error
-    unknown = sorted(set(read.plans) - set(PLAN_IDS))
-    if unknown:
-        message = f"unknown plan {unknown[0]!r} - plan ids are {', '.join(PLAN_IDS)}"
-        raise PlanFileError(message)
-    if FREE not in read.plans:
-        raise PlanFileError("the plan 'free' is required")
-    for plan_id, plan in read.plans.items():
-        if not plan.price_usd.is_finite() or plan.price_usd < 0:
-            raise PlanFileError(f"the plan {plan_id!r} needs a price_usd of 0 or more")
-    if read.plans[FREE].price_usd != 0:
-        raise PlanFileError("the plan 'free' costs nothing: price_usd must be 0")
-    ordered = {plan_id: read.plans[plan_id] for plan_id in PLAN_IDS if plan_id in read.plans}
-    return Catalogue(plans=ordered, limits=read.limits)
-
-
-def _reason(raw: dict[str, object], error: msgspec.ValidationError) -> str:
-    # The decoder writes `$.plans[...]` for every plan alike, so each is tried alone.
-    plans = raw.get("plans")
-    for plan_id, plan in plans.items() if isinstance(plans, dict) else ():
-        try:
-            msgspec.convert(plan, Plan, strict=False)
-        except msgspec.ValidationError as one:
-            return f"plan {plan_id!r}: {one}"
-    return str(error)
-
-
-def _prices_as_text(raw: dict[str, object]) -> dict[str, object]:
-    # Prices are decimals, never floats: a TOML float arrives as Decimal, an integer as int.
-    plans = raw.get("plans")
-    if not isinstance(plans, dict):
-        return raw
-    return raw | {
-        "plans": {
-            plan_id: {
-                key: str(value) if key == "price_usd" else value for key, value in plan.items()
-            }
-            if isinstance(plan, dict)
-            else plan
-            for plan_id, plan in plans.items()
-        }
-    }
 
 
 _HOSTED_FREE = Plan(

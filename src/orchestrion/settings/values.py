@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrion.core.plans import PlanFileError, catalogue_from_toml
+from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
 
 PORT_MAX = 65_535
 SECONDS_MAX = 3_600
