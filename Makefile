@@ -84,4 +84,4 @@ unit: .venv/.dev
 	@touch $@
 
 wrk:
-	@command -v wrk >/dev/null || apt-get install --yes --quiet wrk || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
+	@command -v wrk >/dev/null || { apt-get update -qq; apt-get install --yes --quiet wrk; } || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
