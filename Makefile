@@ -18,7 +18,7 @@ run: .venv/.run  ## Serve on http://127.0.0.1:8080, tasks kept in orchestrion.db
 demo: .venv/.run  ## Watch three workers take real tasks through their lives
 	@$(BIN)/orchestrion demo
 
-test: .venv/.dev lint types imports fresh  ## Check and test everything
+test: .venv/.dev lint types imports fresh coverage  ## Check and test everything
 	@$(BIN)/python -m pytest
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
@@ -34,7 +34,7 @@ contract: .venv/.dev  ## Regenerate the documents that derive from the code
 
 coverage: .venv/.dev  ## Hold core and engine to full branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest tests/unit tests/engine
+	@$(BIN)/coverage run -m pytest --quiet tests/unit tests/engine
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include="*/core/*,*/engine/*" --fail-under=100
 

@@ -69,7 +69,9 @@ class Service:
             around.store, options.catalogue, around.clock, around.observer, options.queue
         )
         self.limiter = Limiter(options.catalogue, around.clock)
-        self.responder = Responder(Guide(artifact_base_url=options.artifact_base_url))
+        self.responder = Responder(
+            Guide(artifact_base_url=options.artifact_base_url, registration=options.registration)
+        )
         self.app = self._app()
         self.runner = Runner(self._jobs(), around.jobs, around.observer)
         self._writing: asyncio.Task[None] | None = None

@@ -19,7 +19,7 @@ async def test_a_request_whose_caller_left_is_noted(service: Harness, account: A
     async def send(_: Message) -> None:
         raise AssertionError
 
-    request = asyncio.create_task(service.service.app(scope_of(account), receive, send))
+    request = asyncio.ensure_future(service.service.app(scope_of(account), receive, send))
     await asked.wait()
     request.cancel()
     with suppress(asyncio.CancelledError):

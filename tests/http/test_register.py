@@ -44,3 +44,12 @@ async def test_a_closed_server_registers_nobody(database: Path, disk: Disk) -> N
 
     assert recommended(answer)["action"] == "fix_request"
     assert "operator" in answer["message"]
+
+
+async def test_a_closed_server_sends_strangers_to_its_operator(database: Path, disk: Disk) -> None:
+    async with running(database, ServiceOptions(registration="closed"), disk.label) as service:
+        answer = await service.client.get("/v1/tasks")
+
+    step = answer.json()["agent_contract"]["next_actions"][0]
+    assert (answer.status_code, step["action"]) == (401, "authenticate")
+    assert "operator" in step["description"]

@@ -139,3 +139,17 @@ async def test_a_closed_door_counts_nobody_in(database: Path, disk: Disk) -> Non
         for _ in range(10):
             refused(await register(service, "198.51.100.1"), 404, "invalid_request")
         refused(await register(service, "198.51.100.1"), 429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    "written", ["203.0.113.1:50123", "[2001:db8:1:2::1]:443", "[2001:db8:1:2::1]"]
+)
+async def test_a_port_behind_a_forwarded_address_is_no_part_of_it(
+    written: str, database: Path, disk: Disk
+) -> None:
+    async with running(database, TRUSTING, disk.label) as service:
+        await fill(service, [PROXY], written)
+
+        bare = "203.0.113.1" if written.startswith("2") else "2001:db8:1:2::1"
+        refused(await register(service, PROXY, bare), 429, "rate_limited")
+        ok(await register(service, PROXY, "203.0.113.77"), 201)

@@ -105,3 +105,18 @@ async def test_a_body_is_read_only_where_one_has_a_meaning(caller: Caller) -> No
     )
 
     assert ok(answer)["items"] == []
+
+
+async def test_replays_and_refusals_by_state_show_where_the_limit_stands(caller: Caller) -> None:
+    body = {"type": "t", "payload": {}, "idempotencyKey": "k"}
+    task_id = ok(await caller.send("POST", "/v1/tasks", body), 201)["id"]
+    claim = f"/v1/tasks/{task_id}/claim"
+
+    replayed = await caller.send("POST", "/v1/tasks", body)
+    ok(await caller.send("POST", claim))
+    held = await caller.send("POST", claim)
+
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert replayed.headers["ratelimit"].startswith('"creates";r=')
+    assert held.status_code == 409
+    assert held.headers["ratelimit"].startswith('"claims";r=')

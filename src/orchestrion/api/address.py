@@ -1,8 +1,10 @@
 """Whose address a request comes from: forwarded addresses count only from our own proxies."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 
+_WITH_PORT = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}", re.ASCII)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -19,7 +21,8 @@ class Addresses:
         # Some proxies add a line of their own instead of appending to the last: all are one list.
         lines = [value for name, value in headers if name == b"x-forwarded-for"]
         forwarded = b",".join(lines).decode("latin-1")
-        for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+        hops = [_bare(part.strip()) for part in forwarded.split(",") if part.strip()]
+        for hop in reversed(hops):
             if not _is_address(hop):
                 return peer
             if not self._is_trusted(hop):
@@ -32,6 +35,12 @@ class Addresses:
             return False
         parsed = ipaddress.ip_address(address)
         return any(parsed in network for network in self._trusted)
+
+
+def _bare(hop: str) -> str:
+    """Drop the port that some proxies write behind an address, and the brackets with it."""
+    match = _WITH_PORT.fullmatch(hop)
+    return (match.group(1) or match.group(2)) if match else hop
 
 
 def _is_address(text: str) -> bool:

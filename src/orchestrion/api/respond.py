@@ -74,7 +74,7 @@ class Responder:
         if outcome.current is not None:
             guidance = self.guide.viewing(outcome.current, outcome.now)
         body = encode(with_contract(outcome.first, guidance))
-        return Response(status=201, body=body, headers=(*HEADERS, REPLAYED))
+        return Response(status=201, body=body, headers=(*_headers(outcome.window), REPLAYED))
 
     def claimed(self, outcome: Held | NoTask) -> Response:
         """Answer a claim."""

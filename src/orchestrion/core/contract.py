@@ -48,6 +48,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
 
     artifact_base_url: str = "https://api.outputlayer.dev"
     sells_plans: bool = False
+    registration: str = "open"
 
     def viewing(self, task: Task, now: Instant) -> AgentContract:
         """Guide whoever reads a task: a producer, or a worker that may have lost it."""
@@ -99,7 +100,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
         wait = rejection.wait_seconds
         match rejection.code:
             case ErrorCode.MISSING_API_KEY | ErrorCode.INVALID_API_KEY:
-                return _AUTHENTICATE
+                return _AUTHENTICATE if self.registration == "open" else _ASK
             case ErrorCode.INVALID_REQUEST:
                 return _FIX
             case ErrorCode.TASK_NOT_FOUND:
@@ -247,6 +248,17 @@ def _others(steps: Sequence[Action]) -> list[Action]:
 
 
 _AUTHENTICATE = (recommended(actions.AUTHENTICATE),)
+_ASK = (
+    recommended(
+        replace(
+            actions.AUTHENTICATE,
+            description=(
+                "Registration is closed here: ask this server's operator for an API key, then send "
+                "it as a bearer token."
+            ),
+        )
+    ),
+)
 _FIX = (recommended(actions.FIX_BY_SCHEMA),)
 _LIST = (recommended(actions.LIST),)
 _ANOTHER_KEY = (recommended(actions.CREATE_WITH_ANOTHER_KEY),)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from orchestrion.core import idempotency, lifecycle, quota
 from orchestrion.core.account import Account, ApiKey, new_account
 from orchestrion.core.commands import (
@@ -94,10 +96,10 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
 
 
 def _create(command: CreateTask, catalogue: Catalogue, view: View) -> Outcome:
+    account = quota.rolled(view.accounts[command.account_id], view.now)
     repeated = idempotency.replay(view, command)
     if repeated:
-        return repeated
-    account = quota.rolled(view.accounts[command.account_id], view.now)
+        return replace(repeated, window=_creates_window(account, catalogue, view))
     refused = _badly_scheduled(command, view) or quota.may_create(account, catalogue, view.now)
     if refused:
         return refused
@@ -115,8 +117,7 @@ def _create(command: CreateTask, catalogue: Catalogue, view: View) -> Outcome:
                 first=task,
             )
         )
-    window = quota.creates(account, catalogue.in_force(account, view.now), view.now)
-    return Changed(task=task, now=view.now, window=window)
+    return Changed(task=task, now=view.now, window=_creates_window(account, catalogue, view))
 
 
 def _badly_scheduled(command: CreateTask, view: View) -> Rejection | None:
@@ -171,8 +172,7 @@ def _claim_next(command: ClaimNext, catalogue: Catalogue, view: View) -> Outcome
         return Again()
     task = view.first_claimable(key)
     if task is None:
-        window = quota.claims(account, catalogue.in_force(account, view.now), view.now)
-        return NoTask(now=view.now, window=window)
+        return NoTask(now=view.now, window=_claims_window(account, catalogue, view))
     return _hand_out(command, task, account, catalogue, view)
 
 
@@ -213,11 +213,15 @@ def _hand_out(
 ) -> Outcome:
     held = lifecycle.claim(task, view.now, command.worker_id, command.lease_token)
     if isinstance(held, Rejection):
-        return held
+        return replace(held, window=_claims_window(account, catalogue, view))
     account = quota.claimed(account)
     view.put(held)
     view.put_account(account)
     return Held(task=held, now=view.now, window=_claims_window(account, catalogue, view))
+
+
+def _creates_window(account: Account, catalogue: Catalogue, view: View) -> Window:
+    return quota.creates(account, catalogue.in_force(account, view.now), view.now)
 
 
 def _claims_window(account: Account, catalogue: Catalogue, view: View) -> Window:

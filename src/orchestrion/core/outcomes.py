@@ -50,6 +50,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     first: Task
     current: Task | None
     now: Instant
+    window: Window | None = None
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
