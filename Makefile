@@ -39,8 +39,9 @@ coverage: .venv/.dev  ## Hold core and engine to full branch coverage
 	@$(BIN)/coverage report --include="*/core/*,*/engine/*" --fail-under=100
 
 pins:  ## Pin the newest releases pyproject.toml allows (needs uv)
-	@$(PINS) --upgrade --group dev pyproject.toml --output-file requirements/dev.txt
+	@$(PINS) --upgrade --group dev --extra postgres pyproject.toml --output-file requirements/dev.txt
 	@$(PINS) --constraint requirements/dev.txt pyproject.toml --output-file requirements/run.txt
+	@$(PINS) --constraint requirements/dev.txt --extra postgres pyproject.toml --output-file requirements/postgres.txt
 	@$(PINS) --constraint requirements/dev.txt --group build --output-file requirements/build.txt
 
 clean:  ## Remove the environment, caches and builds; keep databases

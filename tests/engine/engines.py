@@ -17,8 +17,8 @@ from orchestrion.core.view import Needs, View
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.ports import Store
 from orchestrion.engine.writer import Writer
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, open_reader, open_writer
 from orchestrion.store.sqlite.loading import LeaseBounds, Loader
 from orchestrion.store.sqlite.store import SqliteStore

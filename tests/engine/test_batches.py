@@ -9,7 +9,7 @@ from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection,
 from orchestrion.core.task import Status, Task
 from orchestrion.engine import writer
 from orchestrion.engine.overload import QueueLimits
-from orchestrion.store.sqlite import rows
+from orchestrion.store import rows
 from tests.engine.engines import PATIENCE_SECONDS, SQL, Engine, EngineOptions, running_engine
 from tests.factories import a_task, a_task_id, ago, expect
 from tests.unit import asks

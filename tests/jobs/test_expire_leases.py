@@ -13,8 +13,8 @@ from orchestrion.core.task import Status
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.jobs import expire_leases
 from orchestrion.service import ServiceOptions
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, connect
 from tests.factories import a_task, a_task_id
 from tests.harness import Account, Harness, running

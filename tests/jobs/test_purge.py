@@ -16,8 +16,8 @@ from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.jobs import purge
 from orchestrion.service import ServiceOptions
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, connect
 from tests.factories import a_task, an_account
 from tests.harness import Account, Harness, running

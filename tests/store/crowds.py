@@ -7,8 +7,8 @@ from typing import Any, Final
 import apsw
 
 from orchestrion.core.account import Account
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place, open_writer
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW
 

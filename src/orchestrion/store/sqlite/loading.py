@@ -10,8 +10,8 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.limits import PRIORITY_MAX
 from orchestrion.core.task import Task
 from orchestrion.core.view import Needs, TypeKey, View
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 

@@ -16,8 +16,8 @@ from orchestrion.core.account import ApiKey, new_account
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import SECOND, Instant
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import (
     Place,
     connect,

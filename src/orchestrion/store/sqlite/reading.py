@@ -11,8 +11,8 @@ from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.task import ENDED, Status
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 from orchestrion.store.sqlite.database import Place
 from orchestrion.store.sqlite.pool import ReadPool
 

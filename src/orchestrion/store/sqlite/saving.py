@@ -6,8 +6,8 @@ import apsw
 
 from orchestrion.core.instants import Instant
 from orchestrion.core.view import View
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import rows
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 

@@ -1,0 +1,99 @@
+-- The first schema.
+
+create table schema_migrations (
+  number integer primary key,
+  name text not null,
+  applied_at bigint not null
+);
+
+create table accounts (
+  id text collate "C" primary key,
+  email text,
+  plan text not null,
+  plan_expires_at bigint,
+  created_at bigint not null,
+  cycle_started_at bigint not null,
+  tasks_in_cycle bigint not null,
+  creates_window_at bigint not null,
+  creates_in_window bigint not null,
+  claims_window_at bigint not null,
+  claims_in_window bigint not null,
+  -- Not more leases than these are alive; the store's own, counted anew when it gets too high.
+  leases_at_most bigint not null default 0
+) with (fillfactor = 50);
+
+create table api_keys (
+  hash bytea primary key,
+  id text collate "C" not null unique,
+  account_id text collate "C" not null,
+  created_at bigint not null,
+  revoked_at bigint
+);
+
+create table tasks (
+  account_id text collate "C" not null,
+  id text collate "C" not null,
+  type text collate "C" not null,
+  payload text not null,
+  status text collate "C" not null,
+  priority integer not null,
+  scheduled_at bigint,
+  attempt_count integer not null,
+  max_attempts integer not null,
+  lease_seconds integer not null,
+  claimed_by text,
+  claimed_at bigint,
+  lease_expires_at bigint,
+  last_heartbeat_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  completed_at bigint,
+  last_failed_at bigint,
+  last_failure_reason text,
+  result text,
+  output_id text,
+  lease_token text,
+  traceparent text,
+  due_at bigint not null,
+  primary key (account_id, id)
+);
+
+-- Claims: the order of claiming within one type.
+create index tasks_claimable on tasks (account_id, type, priority desc, due_at, id)
+where status = 'pending';
+
+-- Leases: what is overdue, and how many are live.
+create index tasks_leased on tasks (account_id, lease_expires_at)
+where status = 'claimed';
+
+-- Lists of what waits, newest first.
+create index tasks_pending on tasks (account_id, id)
+where status = 'pending';
+
+-- Lists of what ended, newest first, and retention.
+create index tasks_ended on tasks (account_id, status, id)
+where status in ('completed', 'dead_letter', 'cancelled');
+
+-- Lists by type, newest first.
+create index tasks_by_type on tasks (account_id, type, id);
+
+create table idempotency_keys (
+  account_id text collate "C" not null,
+  key text collate "C" not null,
+  request_digest bytea not null,
+  created_at bigint not null,
+  first text not null,
+  primary key (account_id, key)
+);
+
+-- Retention of keys, account by account.
+create index idempotency_keys_by_age on idempotency_keys (account_id, created_at);
+
+create table request_counts (
+  account_id text collate "C" not null,
+  key_id text collate "C" not null,
+  kind text collate "C" not null,
+  window_at bigint not null,
+  count bigint not null,
+  primary key (account_id, key_id, kind)
+);
