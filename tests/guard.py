@@ -1,45 +1,48 @@
-"""Runs a command until this program's input ends, then stops it at once and removes a folder.
+"""Runs a server until this program's input ends; then stops it at once and removes its folder.
 
 The input is a pipe that only the test session holds open: whatever kills the session, nothing of
-the command stays behind. Run as `guard.py FOLDER USER LOG COMMAND…`; an empty USER changes none.
+the server stays behind. Run as `guard.py FOLDER USER COMMAND…`; an empty USER changes nobody.
 """
 
-import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
+
+INPUT = 0
 
 
 def main() -> None:
-    """Run the command to its end, and give its status."""
-    folder, user, log, *command = sys.argv[1:]
-    with Path(log).open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            user=user or None,
-            group=user_group(user),
-            extra_groups=[] if user else None,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    threading.Thread(target=watch, args=(process, folder), daemon=True).start()
-    # The exit of the command is this program's exit, but for one that the watch asked for.
-    os._exit(abs(process.wait()) if not orphaned.is_set() else removed(folder))
+    """Run the command to its end."""
+    folder, user, *command = sys.argv[1:]
+    process = subprocess.Popen(
+        command,
+        user=int(user) if user else None,
+        group=int(user) if user else None,
+        extra_groups=[] if user else None,
+        stdin=subprocess.DEVNULL,
+    )
+    threading.Thread(target=stop_when_left_alone, args=(process,), daemon=True).start()
+    process.wait()
+    if left_alone(0):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-orphaned = threading.Event()
+def left_alone(seconds: float | None) -> bool:
+    """Tell whether the input has ended; nothing is ever written to it."""
+    return bool(select.select([INPUT], [], [], seconds)[0])
 
 
-def watch(process: subprocess.Popen[bytes], folder: str) -> None:
-    """Stop the command when nobody holds the input open any more."""
-    while os.read(0, 1):
-        pass
-    orphaned.set()
-    # SIGQUIT is PostgreSQL's immediate shutdown.
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGQUIT)
+def stop_when_left_alone(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of the input; a stop that is under way is made immediate."""
+    if left_alone(None):
+        process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown
+
+
+if __name__ == "__main__":
+    # An interrupt from the terminal is the session's to answer.
+    os.setsid()
+    main()

@@ -20,7 +20,7 @@ from orchestrion.engine.writer import Writer
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, open_reader, open_writer
-from orchestrion.store.sqlite.loading import LeaseBounds, Loader
+from orchestrion.store.sqlite.loading import Loader
 from orchestrion.store.sqlite.store import SqliteStore
 from tests.clocks import SettableClock
 from tests.factories import ACCOUNT, NOW
@@ -44,6 +44,16 @@ class Watched:
         self.go_on.set()
         self.on_fault: Callable[[], object] = lambda: None
         self.after_commit: Callable[[], object] = lambda: None
+
+    @property
+    def one_account(self) -> bool:
+        """Say what the store says."""
+        return self._store.one_account
+
+    @property
+    def lanes(self) -> int:
+        """Say what the store says."""
+        return self._store.lanes
 
     async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
         """Have the store do it, then wait until the test lets the answer through."""
@@ -106,10 +116,7 @@ async def running_engine(path: Path, options: EngineOptions | None = None) -> As
     connection.set_busy_timeout(options.busy_timeout_ms)
     add_account(connection, ACCOUNT)
     clock, observer = SettableClock(NOW), KeepingObserver()
-    bounds = LeaseBounds(
-        fewest=options.catalogue.fewest_workers, most=options.catalogue.most_workers
-    )
-    store = SqliteStore(connection, clock, Loader(connection, bounds))
+    store = SqliteStore(connection, clock, Loader(connection, options.catalogue.lease_bounds))
     watched = Watched(store)
     writer = Writer(watched, options.catalogue, clock, observer, options.queue)
     running = asyncio.create_task(writer.run())

@@ -12,7 +12,7 @@ from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.outcomes import Outcome, Rejection
 from orchestrion.engine.overload import OVERLOAD_WAIT_SECONDS, QueueLimits
 from tests.engine.engines import Engine, EngineOptions, running_engine
-from tests.factories import a_task_id, expect
+from tests.factories import ACCOUNT_ID, a_task_id, expect
 from tests.unit import asks
 
 ONE = a_task_id(1)
@@ -22,7 +22,7 @@ REGISTER = RegisterKey(
 NEW_WORK: list[Command] = [
     asks.create(900),
     REGISTER,
-    ExpireLeases(tasks=()),
+    ExpireLeases(account_id=ACCOUNT_ID, task_ids=()),
     CountRequests(counts=()),
 ]
 CLAIMS: list[Command] = [

@@ -13,7 +13,7 @@ from orchestrion.core.ids import AccountId, ulid
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Held
 from orchestrion.core.plans import SELF_HOSTED
-from orchestrion.store.sqlite.loading import LeaseBounds, Loader
+from orchestrion.store.sqlite.loading import Loader
 from orchestrion.store.sqlite.saving import Saver
 from tests.factories import NOW, an_account, expect
 from tests.store.crowds import Steps, a_database, add_tasks, steps_of
@@ -78,7 +78,7 @@ def crowd(
     add(LEASED, 0, FEW)
     held = {"status": "'claimed'", "attempt_count": "1", "lease_expires_at": SOON}
     add(LEASED, FEW, 50_000, **held)
-    bounds = LeaseBounds(fewest=SELF_HOSTED.fewest_workers, most=SELF_HOSTED.most_workers)
+    bounds = SELF_HOSTED.lease_bounds
     crowd = Crowd(connection, Loader(connection, bounds))
     for number in range(6):
         # The first claim of an account counts its leases; the later ones remember.

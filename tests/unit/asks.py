@@ -13,7 +13,7 @@ from orchestrion.core.commands import (
     Heartbeat,
     RequeueTask,
 )
-from orchestrion.core.ids import LeaseToken, TaskId
+from orchestrion.core.ids import AccountId, LeaseToken, TaskId
 from orchestrion.core.lifecycle import Completion, Failure
 from orchestrion.core.task import Task
 from tests.factories import ACCOUNT_ID, a_task_id
@@ -76,5 +76,5 @@ def requeue(task_id: TaskId, **changes: object) -> RequeueTask:
     return replace(RequeueTask(account_id=ACCOUNT_ID, task_id=task_id), **changes)
 
 
-def expire(*tasks: Task) -> ExpireLeases:
-    return ExpireLeases(tasks=tuple((task.account_id, task.id) for task in tasks))
+def expire(*tasks: Task, account_id: AccountId = ACCOUNT_ID) -> ExpireLeases:
+    return ExpireLeases(account_id=account_id, task_ids=tuple(task.id for task in tasks))

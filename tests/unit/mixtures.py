@@ -90,7 +90,10 @@ def _draw_sweeps(random: Random, tasks: list[Task], size: int) -> Iterator[Comma
     overdue = [task for task in tasks if task.lease_over(NOW)]
     overdue.sort(key=lambda task: random.choice([task.claim_order, (0, 0, task.id)]))
     for _ in range(random.randrange(1 + size // 4)):
-        yield asks.expire(*overdue[: random.choice([3, 60, 200])])
+        drawn = overdue[: random.choice([3, 60, 200])]
+        for account_id in sorted({task.account_id for task in drawn}):
+            theirs = [task for task in drawn if task.account_id == account_id]
+            yield asks.expire(*theirs, account_id=account_id)
 
 
 def _a_type(random: Random) -> str:

@@ -38,8 +38,8 @@ class Plainly:
             case CreateTask():
                 self._keep(expect(Changed, outcome).task)
             case ExpireLeases():
-                for key in command.tasks:
-                    self._keep(released(self.tasks[key], NOW))
+                for task_id in command.task_ids:
+                    self._keep(released(self.tasks[command.account_id, task_id], NOW))
             case _:
                 assert isinstance(command, OnTask)
                 self._check_named(command, outcome)

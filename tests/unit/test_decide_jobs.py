@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from orchestrion.core.account import Account, RequestCount
-from orchestrion.core.commands import CountRequests, PurgeFinished, PurgeIdempotencyKeys
+from orchestrion.core.account import Account
+from orchestrion.core.commands import PurgeFinished, PurgeIdempotencyKeys
 from orchestrion.core.decide import decide
-from orchestrion.core.ids import AccountId, KeyId
-from orchestrion.core.instants import DAY, HOUR, Instant
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.outcomes import Changed, Replayed, Swept
 from orchestrion.core.plans import HOSTED, SELF_HOSTED
 from orchestrion.core.task import Status, Task
@@ -138,7 +138,7 @@ def a_row(created_at: Instant) -> IdempotencyRow:
     )
 
 
-PURGE_KEY = PurgeIdempotencyKeys(keys=((ACCOUNT_ID, "k"), (ACCOUNT_ID, "unknown")))
+PURGE_KEY = PurgeIdempotencyKeys(account_id=ACCOUNT_ID, keys=("k", "unknown"))
 
 
 @pytest.mark.parametrize(("created_at", "count"), [(WEEK, 1), (Instant(WEEK + 1), 0)])
@@ -166,21 +166,3 @@ def test_a_key_taken_anew_survives_the_purge_of_its_old_life(
     (repeated,) = world.submit(asks.create(3, idempotency_key="k", request_digest=b"new"))
 
     assert expect(Replayed, repeated).first.id == a_task_id(2)
-
-
-def test_request_counts_are_kept_as_they_were_counted() -> None:
-    counts = tuple(
-        RequestCount(
-            account_id=ACCOUNT_ID,
-            key_id=KeyId("key_1"),
-            kind=kind,
-            window_at=Instant(NOW - HOUR),
-            count=7,
-        )
-        for kind in ("reads", "heartbeats")
-    )
-    command = CountRequests(counts=counts)
-    view = a_view(command)
-
-    assert decide(command, SELF_HOSTED, view) == Swept(count=2)
-    assert view.request_counts == list(counts)

@@ -89,7 +89,7 @@ def test_a_create_needs_the_account_and_its_key_if_it_has_one() -> None:
 def test_jobs_need_the_rows_they_name() -> None:
     sweep = needs_of([asks.expire(a_task(id=TASK))])
     purge = needs_of([PurgeFinished(account_id=ACCOUNT_ID, task_ids=(TASK,))])
-    forget = needs_of([PurgeIdempotencyKeys(keys=((ACCOUNT_ID, "k"),))])
+    forget = needs_of([PurgeIdempotencyKeys(account_id=ACCOUNT_ID, keys=("k",))])
 
     assert sweep.tasks == purge.tasks == {(ACCOUNT_ID, TASK)}
     assert (sweep.accounts, purge.accounts) == (set(), {ACCOUNT_ID})

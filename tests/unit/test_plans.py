@@ -8,6 +8,7 @@ from orchestrion.core.plans import (
     HOSTED,
     SELF_HOSTED,
     Catalogue,
+    LeaseBounds,
     RequestLimits,
     heartbeats_per_hour,
     mutations_per_hour,
@@ -88,8 +89,8 @@ def test_the_other_limits_follow_from_the_plan(
 
 
 def test_the_fewest_and_the_most_workers_are_those_of_all_plans() -> None:
-    assert (HOSTED.fewest_workers, HOSTED.most_workers) == (2, 50)
-    assert SELF_HOSTED.fewest_workers == SELF_HOSTED.most_workers == 100_000
+    assert HOSTED.lease_bounds == LeaseBounds(fewest=2, most=50)
+    assert SELF_HOSTED.lease_bounds == LeaseBounds(fewest=100_000, most=100_000)
 
 
 def test_an_ended_plan_falls_to_free_and_is_remembered_as_lapsed() -> None:

@@ -9,8 +9,8 @@ import msgspec
 
 from orchestrion.core.account import Principal, RequestCount
 from orchestrion.core.clock import Clock
+from orchestrion.core.counting import over
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import SECOND, Instant, seconds_until
 from orchestrion.core.limits import (
     DISCOVERY_WINDOW_SECONDS,
@@ -25,19 +25,23 @@ from orchestrion.core.plans import (
     mutations_per_hour,
     reads_per_hour,
 )
+from orchestrion.core.view import CountKey, count_key
 
 ADDRESSES_MAX: Final = 100_000
 KEYS_MAX: Final = 100_000
+# Counters saved in one transaction.
+UNSAVED_MAX: Final = 1_000
 _IPV6_SITE_BITS: Final = 64
 
 Address = tuple[str, str]
-PerKey = tuple[AccountId, KeyId, str]
-Counted = TypeVar("Counted", Address, PerKey)
+Counted = TypeVar("Counted", Address, CountKey)
 
 
 class _Count(msgspec.Struct):
     window_at: Instant
     used: int
+    # How many of those the other processes have not been told of.
+    unsaved: int = 0
 
 
 class _Rule(msgspec.Struct, frozen=True):
@@ -53,33 +57,43 @@ class Limiter:
         self._catalogue = catalogue
         self._clock = clock
         self._addresses: OrderedDict[Address, _Count] = OrderedDict()
-        self._keys: OrderedDict[PerKey, _Count] = OrderedDict()
-        self._unsaved: set[PerKey] = set()
+        self._keys: OrderedDict[CountKey, _Count] = OrderedDict()
+        self._unsaved: set[CountKey] = set()
 
     def load(self, counts: Iterable[RequestCount]) -> None:
         """Go on from what a former run counted."""
         for one in counts:
-            key = (one.account_id, one.key_id, one.kind)
-            self._keys[key] = _Count(one.window_at, one.count)
+            self._keys[count_key(one)] = _Count(one.window_at, one.count)
 
     def unsaved(self) -> tuple[RequestCount, ...]:
-        """Take the counters that changed since the last call."""
-        keys, self._unsaved = self._unsaved, set()
-        return tuple(
-            RequestCount(
-                account_id=key[0],
-                key_id=key[1],
-                kind=key[2],
-                window_at=self._keys[key].window_at,
-                count=self._keys[key].used,
-            )
-            for key in keys
-            if key in self._keys
-        )
+        """Take what was counted since it was last taken, of so many keys at a time."""
+        taken: list[RequestCount] = []
+        while self._unsaved and len(taken) < UNSAVED_MAX:
+            key = self._unsaved.pop()
+            count = self._keys.get(key)
+            if count is not None:
+                taken.append(_increment(key, count))
+                count.unsaved = 0
+        return tuple(taken)
 
     def put_back(self, counts: Iterable[RequestCount]) -> None:
-        """Take note of counters that could not be saved."""
-        self._unsaved.update((one.account_id, one.key_id, one.kind) for one in counts)
+        """Take back what was surely not saved; what was counted in an hour that is over is gone."""
+        now = self._clock.now()
+        for one in counts:
+            key = count_key(one)
+            count = self._keys.get(key)
+            if count is not None and not over(one.window_at, now):
+                count.unsaved += one.count
+                self._unsaved.add(key)
+
+    def adopt(self, counts: Iterable[RequestCount]) -> None:
+        """Go on from what all processes together have counted, and what was counted meanwhile."""
+        now = self._clock.now()
+        for one in counts:
+            count = self._keys.get(count_key(one))
+            if count is not None and not over(one.window_at, now):
+                count.window_at = one.window_at
+                count.used = one.count + count.unsaved
 
     def admit_address(self, allowance: Allowance, address: str) -> Window | Rejection | None:
         """Count a request of an address; None where no limit applies."""
@@ -97,6 +111,7 @@ class Limiter:
         key = (principal.account_id, principal.key_id, rule.name)
         found = self._spend(self._keys, key, rule, KEYS_MAX)
         if isinstance(found, Window):
+            self._keys[key].unsaved += 1
             self._unsaved.add(key)
         return found
 
@@ -166,6 +181,17 @@ def site_of(address: str) -> str:
             return str(mapped)
         return str(ipaddress.ip_network((int(parsed), _IPV6_SITE_BITS), strict=False))
     return str(parsed)
+
+
+def _increment(key: CountKey, count: _Count) -> RequestCount:
+    account_id, key_id, kind = key
+    return RequestCount(
+        account_id=account_id,
+        key_id=key_id,
+        kind=kind,
+        window_at=count.window_at,
+        count=count.unsaved,
+    )
 
 
 def _over(count: _Count, rule: _Rule, now: Instant) -> bool:

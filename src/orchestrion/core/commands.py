@@ -92,9 +92,10 @@ class RegisterKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExpireLeases(msgspec.Struct, frozen=True, kw_only=True):
-    """Give back the overdue tasks among these."""
+    """Give back the overdue ones among these tasks of one account."""
 
-    tasks: tuple[tuple[AccountId, TaskId], ...]
+    account_id: AccountId
+    task_ids: tuple[TaskId, ...]
 
 
 class PurgeFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,17 +106,24 @@ class PurgeFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PurgeIdempotencyKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """Forget those of these idempotency keys whose life is over."""
+    """Forget those of one account's idempotency keys whose life is over."""
 
-    keys: tuple[tuple[AccountId, str], ...]
+    account_id: AccountId
+    keys: tuple[str, ...]
 
 
 class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
-    """Keep what this process counted per key, so that a restart forgets nothing."""
+    """Add what one process counted per key since it last said so, each in its window."""
 
     counts: tuple[RequestCount, ...]
 
 
 OnTask = ClaimTask | CompleteTask | FailTask | Heartbeat | CancelTask | RequeueTask
-Job = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | CountRequests
+Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys
+Job = Sweep | CountRequests
 Command = CreateTask | ClaimNext | OnTask | RegisterKey | Job
+
+
+def account_of(command: Command) -> AccountId | None:
+    """Name the one account a command concerns; None if there may be several."""
+    return None if isinstance(command, CountRequests) else command.account_id

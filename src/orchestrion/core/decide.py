@@ -1,12 +1,12 @@
 """From a command and the rows to an outcome: synchronous, total, and the same when run again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from orchestrion.core import idempotency, lifecycle, quota
-from orchestrion.core.account import Account, ApiKey, new_account
+from orchestrion.core import counting, idempotency, lifecycle, quota
+from orchestrion.core.account import Account, ApiKey, RequestCount, new_account
 from orchestrion.core.commands import (
     CancelTask,
     ClaimNext,
@@ -18,12 +18,12 @@ from orchestrion.core.commands import (
     ExpireLeases,
     FailTask,
     Heartbeat,
-    Job,
     OnTask,
     PurgeFinished,
     PurgeIdempotencyKeys,
     RegisterKey,
     RequeueTask,
+    Sweep,
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import SECOND
@@ -31,6 +31,7 @@ from orchestrion.core.limits import SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_BEHIND_
 from orchestrion.core.outcomes import (
     Again,
     Changed,
+    Counted,
     Held,
     NoTask,
     Outcome,
@@ -41,7 +42,7 @@ from orchestrion.core.outcomes import (
 )
 from orchestrion.core.plans import Catalogue
 from orchestrion.core.task import ENDED, Status, Task
-from orchestrion.core.view import IdempotencyRow, TypeKey, View
+from orchestrion.core.view import IdempotencyRow, TypeKey, View, count_key
 
 TOO_FAR_AHEAD = "scheduledAt must not be more than 30 days ahead."
 TOO_FAR_BEHIND = "scheduledAt must not be more than 60 seconds in the past."
@@ -61,8 +62,10 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
             return _claim_next(command, catalogue, view)
         case RegisterKey():
             return _register(command, view)
-        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys() | CountRequests():
+        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys():
             return Swept(count=_sweep(command, catalogue, view))
+        case CountRequests():
+            return Counted(counts=tuple(_count(command, view)))
         case _:
             return _on_task(command, catalogue, view)
 
@@ -240,7 +243,7 @@ def _register(command: RegisterKey, view: View) -> Outcome:
     return Registered(account_id=command.account_id, key_id=command.key_id)
 
 
-def _sweep(command: Job, catalogue: Catalogue, view: View) -> int:
+def _sweep(command: Sweep, catalogue: Catalogue, view: View) -> int:
     match command:
         case ExpireLeases():
             return _expire(command, view)
@@ -248,17 +251,14 @@ def _sweep(command: Job, catalogue: Catalogue, view: View) -> int:
             return _purge(command, catalogue, view)
         case PurgeIdempotencyKeys():
             return _forget(command, view)
-        case CountRequests():
-            view.request_counts.extend(command.counts)
-            return len(command.counts)
         case _:
             assert_never(command)
 
 
 def _expire(command: ExpireLeases, view: View) -> int:
     count = 0
-    for account_id, task_id in command.tasks:
-        task = view.task(account_id, task_id)
+    for task_id in command.task_ids:
+        task = view.task(command.account_id, task_id)
         expired = None if task is None else lifecycle.expire(task, view.now)
         if isinstance(expired, Task):
             view.put(expired)
@@ -282,9 +282,20 @@ def _purge(command: PurgeFinished, catalogue: Catalogue, view: View) -> int:
 
 def _forget(command: PurgeIdempotencyKeys, view: View) -> int:
     count = 0
-    for account_id, key in command.keys:
-        row = view.remembered(account_id, key)
+    for key in command.keys:
+        row = view.remembered(command.account_id, key)
         if row is not None and idempotency.over(row, view.now):
-            view.forget(account_id, key)
+            view.forget(command.account_id, key)
             count += 1
     return count
+
+
+def _count(command: CountRequests, view: View) -> Iterator[RequestCount]:
+    for more in command.counts:
+        kept = view.request_count(count_key(more))
+        counted = counting.merged(kept, more, view.now)
+        if counted is None:
+            continue
+        if counted is not kept:
+            view.put_request_count(counted)
+        yield counted

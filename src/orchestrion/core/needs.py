@@ -21,7 +21,7 @@ from orchestrion.core.commands import (
     RequeueTask,
 )
 from orchestrion.core.ids import AccountId
-from orchestrion.core.view import Needs
+from orchestrion.core.view import Needs, count_key
 
 
 def needs_of(commands: Iterable[Command]) -> Needs:
@@ -60,14 +60,14 @@ def _add(needs: Needs, command: Command) -> None:
 def _add_job(needs: Needs, job: Job) -> None:
     match job:
         case ExpireLeases():
-            needs.tasks.update(job.tasks)
+            needs.tasks.update((job.account_id, task_id) for task_id in job.task_ids)
         case PurgeFinished():
             needs.accounts.add(job.account_id)
             needs.tasks.update((job.account_id, task_id) for task_id in job.task_ids)
         case PurgeIdempotencyKeys():
-            needs.idempotency.update(job.keys)
+            needs.idempotency.update((job.account_id, key) for key in job.keys)
         case CountRequests():
-            pass
+            needs.request_counts.update(map(count_key, job.counts))
         case _:
             assert_never(job)
 

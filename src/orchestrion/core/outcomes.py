@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from orchestrion.core.account import RequestCount
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import Instant
@@ -66,6 +67,12 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests were counted: the counters as all processes together have them now."""
+
+    counts: tuple[RequestCount, ...]
+
+
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """A claim must look once more, because the rows it loaded were all used up."""
 
@@ -105,4 +112,4 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     situation: Situation = Situation.PLAIN
 
 
-Outcome = Changed | Held | NoTask | Replayed | Registered | Swept | Again | Rejection
+Outcome = Changed | Held | NoTask | Replayed | Registered | Swept | Counted | Again | Rejection

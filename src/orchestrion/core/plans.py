@@ -36,6 +36,13 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     discovery_per_minute: Count = 60
 
 
+class LeaseBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Live leases nobody is refused for, and live leases beyond which everybody is."""
+
+    fewest: int
+    most: int
+
+
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The plans on offer. `limits` is None where only the exact limits apply."""
 
@@ -72,14 +79,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return Instant(now - plan.retention_days * DAY)
 
     @property
-    def fewest_workers(self) -> int:
-        """The live leases every plan allows: below it nobody can be refused."""
-        return min(plan.max_workers for plan in self.plans.values())
-
-    @property
-    def most_workers(self) -> int:
-        """The live leases the largest plan allows."""
-        return max(plan.max_workers for plan in self.plans.values())
+    def lease_bounds(self) -> LeaseBounds:
+        """The live leases that every plan allows, and that the largest plan allows."""
+        workers = [plan.max_workers for plan in self.plans.values()]
+        return LeaseBounds(fewest=min(workers), most=max(workers))
 
 
 def mutations_per_hour(plan: Plan) -> int:

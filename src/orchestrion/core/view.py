@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from orchestrion.core.account import Account, ApiKey, RequestCount
-from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.ids import AccountId, KeyId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
 from orchestrion.core.task import PENDING, Task
@@ -14,6 +14,7 @@ from orchestrion.core.task import PENDING, Task
 TaskKey = tuple[AccountId, TaskId]
 TypeKey = tuple[AccountId, str]
 IdempotencyKey = tuple[AccountId, str]
+CountKey = tuple[AccountId, KeyId, str]
 
 
 class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,12 +30,22 @@ class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
 class Needs:
     """The rows a batch must see. Built by `core.needs`, read by the stores."""
 
-    __slots__ = ("accounts", "claims", "deeper", "idempotency", "leases", "naming", "tasks")
+    __slots__ = (
+        "accounts",
+        "claims",
+        "deeper",
+        "idempotency",
+        "leases",
+        "naming",
+        "request_counts",
+        "tasks",
+    )
 
     def __init__(self) -> None:
         self.tasks: set[TaskKey] = set()
         self.accounts: set[AccountId] = set()
         self.idempotency: set[IdempotencyKey] = set()
+        self.request_counts: set[CountKey] = set()
         self.claims: dict[TypeKey, int] = {}
         self.leases: dict[AccountId, int] = {}
         self.naming: dict[AccountId, int] = {}
@@ -72,9 +83,10 @@ class View:
         self.new_keys: list[ApiKey] = []
         self.new_idempotency: list[IdempotencyRow] = []
         self.deleted_idempotency: list[IdempotencyKey] = []
-        self.request_counts: list[RequestCount] = []
         self._tasks: dict[TaskKey, Task] = {}
         self._idempotency: dict[IdempotencyKey, IdempotencyRow] = {}
+        self._request_counts: dict[CountKey, RequestCount] = {}
+        self._changed_counts: dict[CountKey, RequestCount] = {}
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
         self._overdue: dict[TypeKey, list[TaskKey]] = {}
 
@@ -97,6 +109,17 @@ class View:
         """Take remembered creates."""
         for row in rows:
             self._idempotency[row.account_id, row.key] = row
+
+    def load_request_counts(self, rows: Iterable[RequestCount]) -> None:
+        """Take counters as they are kept."""
+        self._request_counts.update((count_key(row), row) for row in rows)
+
+    # Saving, by the store.
+
+    @property
+    def request_counts(self) -> list[RequestCount]:
+        """The counters that changed, each once."""
+        return list(self._changed_counts.values())
 
     # Reading and changing, by decisions.
 
@@ -121,6 +144,16 @@ class View:
         """Drop a remembered create."""
         self._idempotency.pop((account_id, key), None)
         self.deleted_idempotency.append((account_id, key))
+
+    def request_count(self, key: CountKey) -> RequestCount | None:
+        """Give a counter as it is now within the batch."""
+        return self._request_counts.get(key)
+
+    def put_request_count(self, row: RequestCount) -> None:
+        """Replace a counter by its changed self, or add it."""
+        key = count_key(row)
+        self._request_counts[key] = row
+        self._changed_counts[key] = row
 
     def insert(self, task: Task) -> None:
         """Add a new task."""
@@ -185,3 +218,8 @@ class View:
             return
         held = before is not None and before.lease_alive(self.now)
         self.live_leases[account_id] += after.lease_alive(self.now) - held
+
+
+def count_key(row: RequestCount) -> CountKey:
+    """Name a counter."""
+    return (row.account_id, row.key_id, row.kind)

@@ -31,6 +31,16 @@ R = TypeVar("R")
 class Store(Protocol):
     """What the writer asks of a database. Backends fit it; none imports it."""
 
+    @property
+    def one_account(self) -> bool:
+        """Whether a batch must not concern more than one account."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many transactions may run at a time."""
+        ...
+
     async def transact(self, needs: Needs, decide: Callable[[View], R]) -> R:
         """Load what `needs` names, run `decide` on it, save what it changed, commit.
 

@@ -1,7 +1,7 @@
 """Group commit: the commands that arrived during one commit are decided and committed together."""
 
 import asyncio
-from collections import deque
+import random
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -17,37 +17,21 @@ from orchestrion.core.plans import Catalogue
 from orchestrion.core.view import Needs
 from orchestrion.engine.overload import Admission, QueueLimits
 from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
+from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Waiting
 
 CONFLICT_TRIES: Final = 3
+# Before the second try up to so long, and each time twice as long: whoever was in the way goes on.
+CONFLICT_WAIT_SECONDS: Final = 0.02
 STOPPING: Final = "The server is stopping; nothing was changed."
 STOPPING_WAIT_SECONDS: Final = 2
-
-
-class Entry:
-    """One command and the caller that waits for its outcome."""
-
-    __slots__ = ("command", "future", "tries")
-
-    def __init__(self, command: Command, future: asyncio.Future[Outcome]) -> None:
-        self.command = command
-        self.future = future
-        self.tries = 0
-
-    def answer(self, outcome: Outcome) -> None:
-        """Give the caller its outcome, unless it has left."""
-        if not self.future.done():
-            self.future.set_result(outcome)
-
-    def fail(self, fault: BaseException) -> None:
-        """Tell the caller what broke, unless it has left."""
-        if not self.future.done():
-            self.future.set_exception(fault)
 
 
 class Writer:
     """Commits commands from concurrent requests together.
 
-    There is no timer: a batch is what queued up while the last one was being committed.
+    There is no timer: a batch is what queued up while the last one was being committed. Where the
+    store takes several transactions at a time there are as many lanes, each of which takes a
+    batch whenever it is free.
     """
 
     def __init__(
@@ -64,9 +48,9 @@ class Writer:
         self._observer = observer
         self._limits = limits or QueueLimits()
         self._admission = Admission(self._limits)
-        self._waiting: deque[Entry] = deque()
+        self._waiting: Waiting = ByAccount() if store.one_account else InOrder()
         self._arrived = asyncio.Event()
-        self._undecided: set[tuple[str, str]] = set()
+        self._undecided: dict[int, set[tuple[str, str]]] = {}
         self._stopping = False
 
     @property
@@ -91,11 +75,16 @@ class Writer:
 
     async def run(self) -> None:
         """Commit batch after batch until stopped, then what still waits."""
-        while not (self._stopping and not self._waiting):
-            await self._arrived.wait()
-            self._arrived.clear()
-            while batch := self._next_batch():
-                await self._commit_undecided(batch)
+        if self._store.lanes == 1:
+            await self._run_lane(0)
+            return
+        lanes = [asyncio.create_task(self._run_lane(one)) for one in range(self._store.lanes)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
 
     def stop(self) -> None:
         """Refuse new commands; `run` returns once those accepted are committed."""
@@ -110,7 +99,8 @@ class Writer:
                 message=STOPPING,
                 wait_seconds=STOPPING_WAIT_SECONDS,
             )
-        if _create_key(command) in self._undecided:
+        key = _create_key(command)
+        if any(key in keys for keys in self._undecided.values()):
             return Rejection(
                 code=ErrorCode.IDEMPOTENCY_IN_FLIGHT, wait_seconds=IN_FLIGHT_WAIT_SECONDS
             )
@@ -119,22 +109,28 @@ class Writer:
             self._observer.refused(type(command).__name__)
         return refused
 
-    def _next_batch(self) -> list[Entry]:
-        batch: list[Entry] = []
-        while self._waiting and len(batch) < self._limits.batch_max:
-            entry = self._waiting.popleft()
-            # Callers that hung up leave here, before the batch: later they would pull others in.
-            if not entry.future.cancelled():
-                batch.append(entry)
-        return batch
+    async def _run_lane(self, lane: int) -> None:
+        while not (self._stopping and not self._waiting):
+            await self._arrived.wait()
+            self._arrived.clear()
+            while batch := self._waiting.next_batch(self._limits.batch_max):
+                await self._commit_undecided(lane, batch)
+        # The others may be waiting for what this lane has just finished.
+        self._arrived.set()
 
-    async def _commit_undecided(self, batch: list[Entry]) -> None:
+    async def _commit_undecided(self, lane: int, batch: list[Entry]) -> None:
+        if self._waiting:
+            # More than one batch holds: another lane that is free takes the next.
+            self._arrived.set()
         # A repeat that arrives while the first request is being committed is told to come back.
-        self._undecided = {key for entry in batch if (key := _create_key(entry.command))}
+        keys = {key for entry in batch if (key := _create_key(entry.command))}
+        if keys:
+            self._undecided[lane] = keys
         try:
             await self._commit(batch)
         finally:
-            self._undecided = set()
+            self._undecided.pop(lane, None)
+            self._waiting.release(batch)
 
     async def _commit(self, batch: Sequence[Entry]) -> None:
         try:
@@ -162,7 +158,9 @@ class Writer:
         started = self._clock.monotonic()
         commands = [entry.command for entry in batch]
         decide = partial(decide_all, commands, self._catalogue)
-        for _ in range(CONFLICT_TRIES):
+        for tries in range(CONFLICT_TRIES):
+            if tries:
+                await asyncio.sleep(random.random() * CONFLICT_WAIT_SECONDS * 2**tries / 2)  # noqa: S311 - no secret
             try:
                 outcomes = await self._store.transact(_needs(batch), decide)
             except Conflict as conflict:
@@ -184,7 +182,7 @@ class Writer:
                 again.append(entry)
             else:
                 entry.answer(NoTask(now=self._clock.now()))
-        self._waiting.extendleft(reversed(again))
+        self._waiting.put_back(again)
 
 
 def _needs(batch: Sequence[Entry]) -> Needs:

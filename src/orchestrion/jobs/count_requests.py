@@ -1,36 +1,54 @@
-"""Keeps what this process counted per key, so that a restart forgets a second at most."""
+"""Tells the other processes what this one counted per key, and learns what they counted."""
 
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from orchestrion.core.account import RequestCount
 from orchestrion.core.commands import CountRequests
+from orchestrion.core.faults import Fault, Unavailable, Unknown
+from orchestrion.core.outcomes import Counted
 from orchestrion.engine.writer import Writer
-from orchestrion.jobs.sweep import sweep
 
 NAME: Final = "count_requests"
 EVERY_SECONDS: Final = 1.0
+BATCHES_MAX: Final = 100
 
 
 class Counters(Protocol):
     """Whoever counts."""
 
     def unsaved(self) -> tuple[RequestCount, ...]:
-        """Take the counters that changed since the last call."""
+        """Take what was counted since it was last taken, a bounded number of counters."""
         ...
 
     def put_back(self, counts: Iterable[RequestCount]) -> None:
-        """Take note of counters that could not be saved."""
+        """Take back what was surely not saved."""
+        ...
+
+    def adopt(self, counts: Iterable[RequestCount]) -> None:
+        """Go on from what all processes together have counted."""
         ...
 
 
 async def count_requests(writer: Writer, counters: Counters) -> None:
-    """Save the counters that changed; those that could not be saved are saved next time."""
-    counts = counters.unsaved()
-    if not counts:
-        return
-    try:
-        await sweep(writer, CountRequests(counts=counts))
-    except BaseException:
-        counters.put_back(counts)
-        raise
+    """Save what was counted, in bounded batches; what could not be saved is saved next time."""
+    for _ in range(BATCHES_MAX):
+        counts = counters.unsaved()
+        if not counts:
+            return
+        try:
+            counters.adopt(await _saved(writer, counts))
+        except Unknown:
+            # It may be saved already: rather forget a second's requests than count them twice.
+            raise
+        except Fault:
+            counters.put_back(counts)
+            raise
+
+
+async def _saved(writer: Writer, counts: tuple[RequestCount, ...]) -> tuple[RequestCount, ...]:
+    outcome = await writer.submit(CountRequests(counts=counts))
+    if not isinstance(outcome, Counted):
+        message = "the writer turned the counters away"
+        raise Unavailable(message)
+    return outcome.counts

@@ -6,7 +6,7 @@ from orchestrion.core.commands import ExpireLeases
 from orchestrion.core.limits import EXPIRE_BATCH_MAX
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.writer import Writer
-from orchestrion.jobs.sweep import sweep
+from orchestrion.jobs.sweep import by_account, sweep_all
 
 NAME: Final = "expire_leases"
 EVERY_SECONDS: Final = 5.0
@@ -17,7 +17,10 @@ async def expire_leases(writer: Writer, reader: Reader) -> None:
     """Expire what is overdue, in bounded batches, until nothing is."""
     for _ in range(BATCHES_MAX):
         overdue = await reader.overdue(EXPIRE_BATCH_MAX)
-        if overdue:
-            await sweep(writer, ExpireLeases(tasks=tuple(overdue)))
+        accounts = by_account(overdue)
+        await sweep_all(
+            writer,
+            [ExpireLeases(account_id=one, task_ids=ids) for one, ids in accounts.items()],
+        )
         if len(overdue) < EXPIRE_BATCH_MAX:
             return

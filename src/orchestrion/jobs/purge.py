@@ -10,7 +10,7 @@ from orchestrion.core.limits import IDEMPOTENCY_LIFE_SECONDS, PURGE_BATCH_MAX
 from orchestrion.core.plans import Catalogue
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.writer import Writer
-from orchestrion.jobs.sweep import sweep
+from orchestrion.jobs.sweep import by_account, sweep, sweep_all
 
 FINISHED: Final = "purge_finished"
 KEYS: Final = "purge_idempotency_keys"
@@ -45,7 +45,11 @@ class Purge:
         cutoff = Instant(self._clock.now() - IDEMPOTENCY_LIFE_SECONDS * SECOND)
         for _ in range(BATCHES_MAX):
             keys = await self._reader.idempotency_keys_before(cutoff, PURGE_BATCH_MAX)
-            if not keys or not await sweep(self._writer, PurgeIdempotencyKeys(keys=tuple(keys))):
+            purges = [
+                PurgeIdempotencyKeys(account_id=account_id, keys=theirs)
+                for account_id, theirs in by_account(keys).items()
+            ]
+            if not await sweep_all(self._writer, purges):
                 return
 
     async def _finished_of(self, account_id: AccountId, cutoff: Instant) -> None:

@@ -7,18 +7,23 @@ import msgspec
 
 from orchestrion.settings.sources import SettingError, Sources, resolve
 from orchestrion.settings.table import SETTINGS, Setting
-from orchestrion.settings.values import PLANS_BUILT_IN, Network, sqlite_path
+from orchestrion.settings.values import PLANS_BUILT_IN, Network
+from orchestrion.store.address import Address, DatabaseOptions, Pooler, SqliteFile
 
 __all__ = [
+    "DATABASE_SETTINGS",
     "SETTINGS",
     "Network",
     "Setting",
     "SettingError",
     "Settings",
     "Sources",
-    "load_database_path",
+    "load_database_options",
     "load_settings",
 ]
+
+# What every command needs that only opens the database.
+DATABASE_SETTINGS = ("database", "database_pooler")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8080
-    database: str = "sqlite:///orchestrion.db"
+    database: Address = SqliteFile(path=Path("orchestrion.db"))
+    database_pooler: Pooler = "none"
     plans: str = "self-hosted"
     registration: Literal["open", "closed"] = "open"
     public_url: str = ""
@@ -41,9 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: int = 20
 
     @property
-    def database_path(self) -> Path:
-        """The file behind the database URL."""
-        return sqlite_path(self.database)
+    def database_options(self) -> DatabaseOptions:
+        """The database, as what opens it wants it."""
+        return DatabaseOptions(address=self.database, pooler=self.database_pooler)
 
     @property
     def plans_path(self) -> Path | None:
@@ -57,7 +63,7 @@ def load_settings(sources: Sources) -> Settings:
     return msgspec.structs.replace(Settings(), **resolve(SETTINGS, sources, names))
 
 
-def load_database_path(sources: Sources) -> Path:
+def load_database_options(sources: Sources) -> DatabaseOptions:
     """Read where the database is, whatever the other settings say; raises SettingError."""
-    given = resolve(SETTINGS, sources, ["database"])
-    return msgspec.structs.replace(Settings(), **given).database_path
+    given = resolve(SETTINGS, sources, DATABASE_SETTINGS)
+    return msgspec.structs.replace(Settings(), **given).database_options

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from orchestrion.settings.table import VARIABLE_START, Setting
 from orchestrion.settings.values import FILE_BYTES_MAX, read_file
@@ -14,7 +15,10 @@ CONFIG_VARIABLE = VARIABLE_START + "CONFIG"
 CONFIG_ALLOWED = "the path of a readable TOML file"
 SHOWN_LENGTH_MAX = 120
 
-_PASSWORD = re.compile(r"(?<=://)[^/]*@")
+# Where a password may stand: before the last @, and behind its name.
+_USER_INFO = re.compile(r"(?<=://).*@", re.DOTALL)
+_NAMED = re.compile(r"(password\s*=).*", re.DOTALL | re.IGNORECASE)
+_SERVER_URL = re.compile(r"^(?!sqlite:)([A-Za-z0-9+.-]*:/*).*", re.DOTALL)
 
 
 class SettingError(ValueError):
@@ -60,7 +64,7 @@ def _variable(setting: Setting, sources: Sources) -> Found | None:
     # An empty variable counts as none: container files pass variables on whether set or not.
     direct = sources.variables.get(setting.variable) or None
     pointer_name = setting.variable + "_FILE"
-    pointer = (sources.variables.get(pointer_name) or None) if setting.secret else None
+    pointer = (sources.variables.get(pointer_name) or None) if setting.pointed else None
     if direct is not None and pointer is not None:
         raise SettingError(
             f"setting {setting.name} is given twice: "
@@ -107,6 +111,8 @@ def _value(setting: Setting, found: Found) -> object:
             # Nor may the reader's reason be shown: it may quote the value.
             secret = f"setting {setting.name} ({found.place}) cannot be what it is"
             raise SettingError(f"{secret}: allowed is {setting.kind.allowed}") from None
+        if setting.sensitive and isinstance(found.value, str):
+            found = replace(found, value=_SERVER_URL.sub(r"\1…", found.value))
         raise _refusal(setting.name, found, setting.kind.allowed, error) from error
 
 
@@ -131,9 +137,9 @@ def _refusal(name: str, found: Found, allowed: str, reason: ValueError) -> Setti
 
 
 def shown(value: object) -> str:
-    """Quote a value on one line, shortened, without the password of a URL."""
+    """Quote a value on one line, shortened, without what may be a password."""
     text = value if isinstance(value, str) else repr(value)
-    text = _PASSWORD.sub("…@", text[:FILE_BYTES_MAX])
+    text = _NAMED.sub(r"\1…", _USER_INFO.sub("…@", text[:FILE_BYTES_MAX]))
     if len(text) > SHOWN_LENGTH_MAX:
         text = text[:SHOWN_LENGTH_MAX] + "…"
     return repr(text) if isinstance(value, str) else shown_line(text)

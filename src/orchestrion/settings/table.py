@@ -28,6 +28,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     # A secret has no flag, since command lines are public, but `…_FILE` may point to it.
     secret: bool = False
+    # One that may hold a password keeps its flag; `…_FILE` may point to it, and refusals hide it.
+    sensitive: bool = False
+
+    @property
+    def pointed(self) -> bool:
+        """Whether a variable may name a file that holds the value."""
+        return self.secret or self.sensitive
 
     @property
     def flag(self) -> str:
@@ -43,7 +50,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 SETTINGS = (
     Setting(name="host", kind=HOST, about="Address the API listens on."),
     Setting(name="port", kind=whole_number(0, PORT_MAX), about="Port of the API; 0 takes any."),
-    Setting(name="database", kind=DATABASE, about="Where everything is kept."),
+    Setting(name="database", kind=DATABASE, about="Where everything is kept.", sensitive=True),
+    Setting(
+        name="database_pooler",
+        kind=one_of("none", "transaction"),
+        about="What stands before PostgreSQL: transaction is PgBouncer in transaction mode.",
+    ),
     Setting(name="plans", kind=PLANS, about="Catalogue of plans and their limits."),
     Setting(
         name="registration",

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
+from orchestrion.store.address import read_address
 
 PORT_MAX = 65_535
 SECONDS_MAX = 3_600
 LIST_LENGTH_MAX = 100
 FILE_BYTES_MAX = 1024 * 1024
 PLANS_BUILT_IN = ("self-hosted", "hosted")
-SQLITE_URL_START = "sqlite:///"
 
 Network = IPv4Network | IPv6Network
 
@@ -78,20 +78,6 @@ def list_of(read_item: Callable[[str], object], allowed: str) -> Kind:
     return Kind(read=read, allowed=allowed)
 
 
-def sqlite_path(url: str) -> Path:
-    """Turn `sqlite:///FILE` into the path of the file; raises ValueError."""
-    name = url.removeprefix(SQLITE_URL_START)
-    unusable = not name or name.endswith("/") or name == ":memory:"
-    if not url.startswith(SQLITE_URL_START) or unusable or re.search(r"[?#\x00]", name):
-        raise ValueError
-    return Path(name)
-
-
-def _database(text: str) -> str:
-    sqlite_path(text)
-    return text
-
-
 def _plans(text: str) -> str:
     if text in PLANS_BUILT_IN:
         return text
@@ -139,8 +125,9 @@ def _network(text: str) -> Network:
 
 
 DATABASE = Kind(
-    read=_database,
-    allowed="sqlite:///FILE (from the working folder) or sqlite:////FILE (from the root)",
+    read=read_address,
+    allowed="sqlite:///FILE (from the working folder), sqlite:////FILE (from the root) "
+    "or postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME[?PARAMETERS]",
 )
 PLANS = Kind(read=_plans, allowed="self-hosted, hosted or the path of a TOML file of plans")
 HOST = Kind(read=_host, allowed="an address or host name to listen on")

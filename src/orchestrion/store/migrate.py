@@ -1,9 +1,14 @@
-"""Applies numbered SQL files in order, and records each in the same transaction."""
+"""Numbered SQL files and which of them are due; must not know any database.
+
+A `pre` file only adds: programs of the version before go on beside it, so it may be applied while
+they run. A `post` file takes away what only they needed, and waits until the last has ended. A
+`pre` file leans on no `post` file that has not been released in an earlier version.
+"""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from importlib.resources import files
-from typing import Protocol
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -11,25 +16,27 @@ from orchestrion.core.faults import StoreRefused
 
 _FILE = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
 
+Phase: TypeAlias = Literal["pre", "post"]
+Selection: TypeAlias = Literal["pre", "post", "all"]
 
-class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """One numbered file."""
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a file that was applied, perhaps by a newer version."""
 
     number: int
     name: str
+
+    @property
+    def phase(self) -> Phase:
+        """When it may be applied; what does not say so counts as the stricter."""
+        match = _FILE.fullmatch(self.name)
+        return "pre" if match and match[2] == "pre" else "post"
+
+
+class Migration(Applied, frozen=True, kw_only=True):
+    """One numbered file."""
+
     sql: str
-
-
-class Database(Protocol):
-    """What a dialect offers to be migrated."""
-
-    def applied(self) -> list[int]:
-        """Give the numbers already recorded; empty for a new database."""
-        ...
-
-    def apply(self, migration: Migration) -> None:
-        """Run the file and record its number in one transaction."""
-        ...
 
 
 def load_migrations(package: str) -> list[Migration]:
@@ -42,22 +49,33 @@ def load_migrations(package: str) -> list[Migration]:
     return sorted(found, key=lambda migration: migration.number)
 
 
-def migrate(database: Database, migrations: Iterable[Migration]) -> None:
-    """Bring the database up to date; raises StoreRefused if it is newer than this program."""
-    known = list(migrations)
-    applied = set(database.applied())
-    refuse_newer(applied, known)
-    for migration in known:
-        if migration.number not in applied:
-            database.apply(migration)
+def outstanding(applied: Collection[Applied], known: Sequence[Migration]) -> list[Migration]:
+    """Give what was not applied yet, in order."""
+    numbers = {record.number for record in applied}
+    return [migration for migration in known if migration.number not in numbers]
 
 
-def refuse_newer(applied: Collection[int], known: Collection[Migration]) -> None:
-    """Raise StoreRefused if something was applied that this program does not know."""
-    newest = max((migration.number for migration in known), default=0)
-    if applied and max(applied) > newest:
-        message = (
-            f"the database has schema {max(applied)}, this program knows {newest}: "
+def due(
+    applied: Collection[Applied], known: Sequence[Migration], phase: Phase
+) -> list[Migration]:
+    """Give what may be applied now, in order: `post` means that no older program runs."""
+    lacking = outstanding(applied, known)
+    if phase == "post" or not applied:
+        return lacking
+    return [migration for migration in lacking if migration.phase == "pre"]
+
+
+def refuse_newer(applied: Collection[Applied], known: Sequence[Migration]) -> None:
+    """Raise StoreRefused if anything was applied that this program does not know."""
+    newest_known = max((migration.number for migration in known), default=0)
+    newest = max((record.number for record in applied), default=0)
+    if newest > newest_known:
+        raise StoreRefused(
+            f"the database has schema {newest}, this program knows {newest_known}: "
             "run a newer version"
         )
-        raise StoreRefused(message)
+
+
+def refuse_departed(applied: Collection[Applied], known: Sequence[Migration]) -> None:
+    """Raise StoreRefused if a newer version has taken away what this program may need."""
+    refuse_newer([record for record in applied if record.phase == "post"], known)

@@ -12,7 +12,7 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.plans import Catalogue
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, lock, open_writer
-from orchestrion.store.sqlite.loading import LeaseBounds, Loader
+from orchestrion.store.sqlite.loading import Loader
 from orchestrion.store.sqlite.reading import SqliteReader
 from orchestrion.store.sqlite.store import MARK, SqliteStore
 
@@ -30,8 +30,8 @@ class Backend:
             connection = open_writer(place)
             mark = connection.execute(SQL["load_mark"], {"name": MARK}).get
             self.clock = make_clock(Instant(mark or 0))
-            bounds = LeaseBounds(fewest=catalogue.fewest_workers, most=catalogue.most_workers)
-            self.store = SqliteStore(connection, self.clock, Loader(connection, bounds))
+            loader = Loader(connection, catalogue.lease_bounds)
+            self.store = SqliteStore(connection, self.clock, loader)
             self.reader = SqliteReader(place, self.clock)
         except apsw.Error as error:
             os.close(self._lock)

@@ -10,8 +10,8 @@ import apsw
 import msgspec
 
 from orchestrion.core.faults import StoreRefused
-from orchestrion.store.migrate import Migration, load_migrations, migrate, refuse_newer
 from orchestrion.store.sqlite.filesystem import refuse_network_file_system
+from orchestrion.store.sqlite.migrating import KNOWN, migrate
 
 # Older releases can corrupt a WAL that is reset while another connection writes.
 OLDEST_LIBRARY: Final = (3, 51, 3)
@@ -20,8 +20,6 @@ WAL_TRIES: Final = 50
 WAL_RETRY_SECONDS: Final = 0.1
 CACHE_KIB: Final = 32 * 1024
 READER_CACHE_KIB: Final = 8 * 1024
-_RECORD = "insert into schema_migrations values (?, ?, cast(unixepoch('subsec') * 1000 as integer))"
-_PACKAGE = "orchestrion.store.sqlite"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ def open_writer(place: Place) -> apsw.Connection:
         _keep_wal(connection)
         # Whoever else opens a new file now waits for its turn, and finds nothing left to do.
         connection.execute("begin immediate")
-        migrate(SqliteDatabase(connection), load_migrations(_PACKAGE))
+        migrate(connection, KNOWN)
         connection.execute("commit")
     except (OSError, apsw.Error) as error:
         message = f"cannot open the database {place.path}: {error}"
@@ -82,11 +80,6 @@ def _refuse_second_name(path: Path) -> None:
     if path.stat().st_nlink > 1:
         message = f"{path} has several names (hard links): leave it only one"
         raise StoreRefused(message)
-
-
-def refuse_newer_schema(connection: apsw.Connection) -> None:
-    """Raise StoreRefused for a database that a newer version has changed."""
-    refuse_newer(SqliteDatabase(connection).applied(), load_migrations(_PACKAGE))
 
 
 def _keep_wal(connection: apsw.Connection) -> None:
@@ -126,28 +119,3 @@ def open_reader(place: Place) -> apsw.Connection:
     connection.pragma("cache_size", -READER_CACHE_KIB)
     connection.pragma("wal_autocheckpoint", 0)
     return connection
-
-
-class SqliteDatabase:
-    """The file as the migration runner sees it."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def applied(self) -> list[int]:
-        """Give the recorded numbers; a file without our table is new."""
-        # A look at the file itself: what the connection knows of the schema may be out of date.
-        known = "select 1 from sqlite_schema where name = 'schema_migrations'"
-        if self._connection.execute(known).get is None:
-            return []
-        rows = self._connection.execute("select number from schema_migrations")
-        return [number for (number,) in rows]
-
-    def apply(self, migration: Migration) -> None:
-        """Run the file and record it."""
-        with self._connection:
-            self._connection.execute(migration.sql)
-            self._connection.execute(
-                _RECORD,
-                (migration.number, migration.name),
-            )

@@ -3,24 +3,17 @@
 from typing import Final
 
 import apsw
-import msgspec
 
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import PRIORITY_MAX
+from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
 from orchestrion.core.view import Needs, TypeKey, View
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
-
-
-class LeaseBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """Live leases nobody is refused for, and live leases beyond which everybody is."""
-
-    fewest: int
-    most: int
 
 
 class Loader:
@@ -48,6 +41,9 @@ class Loader:
             view.load_tasks(map(rows.task_of, cursor))
         for key in needs.claims:
             self._load_claimable(needs, key, view)
+        if needs.request_counts:
+            cursor = self._connection.executemany(SQL["load_request_count"], needs.request_counts)
+            view.load_request_counts(map(rows.count_of, cursor))
         return view
 
     def committed(self, view: View) -> None:

@@ -1,65 +1,89 @@
 """What an operator does beside a running server: keys and backups, in short transactions."""
 
-import hashlib
+import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import apsw
-import msgspec
 
-from orchestrion.core import ids
-from orchestrion.core.account import ApiKey, new_account
+from orchestrion.core.account import new_account
 from orchestrion.core.faults import StoreRefused
-from orchestrion.core.ids import AccountId, KeyId
-from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import Instant
 from orchestrion.store import rows
+from orchestrion.store.migrate import Migration, Phase, Selection, outstanding
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite.database import (
-    Place,
-    connect,
-    open_reader,
-    open_writer,
-    refuse_newer_schema,
+from orchestrion.store.operator import (
+    Check,
+    CreatedKey,
+    KeyRow,
+    Status,
+    mint_account_id,
+    mint_key,
+    wall_time,
 )
+from orchestrion.store.sqlite.database import Place, connect, lock, open_reader, open_writer
+from orchestrion.store.sqlite.migrating import KNOWN, applied, refuse_newer_schema, script
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 BACKUP_PAGES: Final = 1_000
+NO_WAL: Final = "the server sets wal at its start"
 
 
-class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key just made; nobody keeps it but whoever reads this."""
+class SqliteOperator:
+    """Fits `store.operator.Operator`; each method works in a thread."""
 
-    key: str
-    key_id: KeyId
-    account_id: AccountId
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
+    async def create_key(self, account_id: str | None, email: str | None) -> CreatedKey:
+        return await asyncio.to_thread(create_key, self._path, account_id, email)
 
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as listed."""
+    async def first_key(self) -> CreatedKey | None:
+        return await asyncio.to_thread(first_key, self._path)
 
-    key_id: KeyId
-    account_id: AccountId
-    created_at: Instant
-    revoked_at: Instant | None
+    async def list_keys(self) -> list[KeyRow]:
+        return await asyncio.to_thread(list_keys, self._path)
+
+    async def revoke_key(self, key_id: str) -> bool:
+        return await asyncio.to_thread(revoke_key, self._path, key_id)
+
+    async def migrate(self, _phase: Phase) -> list[Migration]:
+        return await asyncio.to_thread(bring_up_to_date, self._path)
+
+    async def status(self) -> Status:
+        return await asyncio.to_thread(status, self._path)
+
+    async def sql(self, selection: Selection) -> str:
+        if selection == "all":
+            return script(KNOWN)
+        return script(await asyncio.to_thread(_outstanding, self._path))
 
 
 def create_key(path: Path, account_id: str | None, email: str | None) -> CreatedKey:
     """Make a key, for an account that exists or a new one; raises StoreRefused."""
     with _transaction(path) as connection:
-        now = _now()
-        account = _account(connection, account_id, email, now)
-        key = ids.api_key(os.urandom(ids.KEY_ENTROPY_BYTES))
-        row = ApiKey(
-            id=KeyId("key_" + _ulid(now)),
-            account_id=account,
-            hash=hashlib.sha256(key.encode("ascii")).digest(),
-            created_at=now,
-        )
-        connection.execute(SQL["insert_key"], rows.key_row(row))
+        return _created(connection, account_id, email)
+
+
+def first_key(path: Path) -> CreatedKey | None:
+    """Make a key if there never was one; raises StoreRefused."""
+    with _transaction(path) as connection:
+        if connection.execute(SQL["any_key"]).get is not None:
+            return None
+        return _created(connection, None, None)
+
+
+def _created(
+    connection: apsw.Connection, account_id: str | None, email: str | None
+) -> CreatedKey:
+    now = wall_time()
+    account = _account(connection, account_id, email, now)
+    key, row = mint_key(account, now)
+    connection.execute(SQL["insert_key"], rows.key_row(row))
     return CreatedKey(key=key, key_id=row.id, account_id=account)
 
 
@@ -78,8 +102,51 @@ def revoke_key(path: Path, key_id: str) -> bool:
     """Revoke a key; false if there is none or it is revoked already. Raises StoreRefused."""
     _refuse_missing(path)
     with _transaction(path) as connection:
-        connection.execute(SQL["revoke_key"], {"id": key_id, "now": _now()})
+        connection.execute(SQL["revoke_key"], {"id": key_id, "now": wall_time()})
         return connection.changes() > 0
+
+
+def bring_up_to_date(path: Path) -> list[Migration]:
+    """Apply what is outstanding, in a new file everything; raises StoreRefused."""
+    lacking = _outstanding(path)
+    if not path.exists() or lacking:
+        # A server that runs knows only the schema it has.
+        held = lock(path)
+        try:
+            open_writer(Place(path=path)).close()
+        finally:
+            os.close(held)
+    return lacking
+
+
+def status(path: Path) -> Status:
+    """Look at the file; raises StoreRefused."""
+    _refuse_missing(path)
+    try:
+        with closing(open_reader(Place(path=path))) as connection:
+            found = applied(connection)
+            pages, size = connection.pragma("page_count"), connection.pragma("page_size")
+            mode = str(connection.pragma("journal_mode"))
+    except apsw.Error as error:
+        raise _unusable(path, error) from error
+    return Status(
+        database=str(path),
+        server=f"SQLite {apsw.sqlite_lib_version()}",
+        size_bytes=int(pages) * int(size),
+        applied=[record.number for record in found],
+        outstanding=outstanding(found, KNOWN),
+        checks=[Check(name="journal_mode", value=mode, advice="" if mode == "wal" else NO_WAL)],
+    )
+
+
+def _outstanding(path: Path) -> list[Migration]:
+    if not path.exists():
+        return list(KNOWN)
+    try:
+        with closing(open_reader(Place(path=path))) as connection:
+            return refuse_newer_schema(connection)
+    except apsw.Error as error:
+        raise _unusable(path, error) from error
 
 
 def backup(path: Path, target: Path, progress: Callable[[int, int], None]) -> None:
@@ -136,8 +203,11 @@ def _transaction(path: Path) -> Iterator[apsw.Connection]:
             yield connection
             connection.execute("commit")
     except apsw.Error as error:
-        message = f"cannot use the database {path}: {error}"
-        raise StoreRefused(message) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> StoreRefused:
+    return StoreRefused(f"cannot use the database {path}: {error}")
 
 
 def _open(path: Path) -> apsw.Connection:
@@ -155,7 +225,7 @@ def _account(
     connection: apsw.Connection, account_id: str | None, email: str | None, now: Instant
 ) -> AccountId:
     if account_id is None:
-        account = new_account(AccountId("acct_" + _ulid(now)), email, now)
+        account = new_account(mint_account_id(now), email, now)
         connection.execute(SQL["insert_account"], rows.account_insert_row(account))
         return account.id
     for _ in connection.execute(SQL["load_account"], {"account_id": account_id}):
@@ -168,11 +238,3 @@ def _refuse_missing(path: Path) -> None:
     if not path.exists():
         message = f"there is no database at {path}"
         raise StoreRefused(message)
-
-
-def _now() -> Instant:
-    return Instant(int(time.time() * SECOND))
-
-
-def _ulid(now: Instant) -> str:
-    return ids.ulid(now, int.from_bytes(os.urandom(ids.RANDOM_BITS // 8), "big"))

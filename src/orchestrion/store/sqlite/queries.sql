@@ -144,6 +144,12 @@ delete from idempotency_keys where account_id = ?1 and key = ?2;
 -- name: load_request_counts
 select account_id, key_id, kind, window_at, count from request_counts where window_at > :since;
 
+-- name: load_request_count
+-- Rides on the primary key of request_counts.
+select account_id, key_id, kind, window_at, count
+from request_counts
+where account_id = ?1 and key_id = ?2 and kind = ?3;
+
 -- name: save_request_count
 -- Rides on the primary key of request_counts.
 insert into request_counts (account_id, key_id, kind, window_at, count)

@@ -43,6 +43,10 @@ _SICK = (
 class SqliteStore:
     """Writes for the engine. Fits `engine.ports.Store`."""
 
+    # The file takes one transaction at a time, of any accounts.
+    one_account: Final = False
+    lanes: Final = 1
+
     def __init__(self, connection: apsw.Connection, clock: Clock, loader: Loader) -> None:
         self._connection = connection
         self._clock = clock

@@ -1,5 +1,6 @@
 """The system's files, except that a test says what becomes of reads, writes and syncs."""
 
+import asyncio
 import itertools
 import threading
 from typing import Final
@@ -20,8 +21,8 @@ class Disk(apsw.VFS):
         self.label = f"disk-{next(_NUMBERS)}"
         super().__init__(self.label, "")
         self.full = False
-        self.unreadable = False
-        self.loses_syncs = False
+        self.unreachable = False
+        self.loses_commits = False
         self._held = False
         self._reached = threading.Event()
         self._released = threading.Event()
@@ -37,9 +38,9 @@ class Disk(apsw.VFS):
         self._released.clear()
         self._held = True
 
-    def wait_until_held(self) -> None:
-        """Block until a commit waits; for a thread beside the event loop."""
-        assert self._reached.wait(PATIENCE_SECONDS), "no commit came"
+    async def held(self) -> None:
+        """Wait until a commit waits."""
+        assert await asyncio.to_thread(self._reached.wait, PATIENCE_SECONDS), "no commit came"
 
     def release(self) -> None:
         """Let commits go on."""
@@ -48,7 +49,7 @@ class Disk(apsw.VFS):
 
     def heal(self) -> None:
         """Work again."""
-        self.full = self.unreadable = self.loses_syncs = False
+        self.full = self.unreachable = self.loses_commits = False
         self.release()
 
     def sync(self) -> None:
@@ -56,7 +57,7 @@ class Disk(apsw.VFS):
         if self._held:
             self._reached.set()
             assert self._released.wait(PATIENCE_SECONDS), "nobody released the commit"
-        if self.loses_syncs:
+        if self.loses_commits:
             raise apsw.IOError("the answer of the disk was lost")
 
 
@@ -76,6 +77,6 @@ class OpenFile(apsw.VFSFile):
         super().xWrite(data, offset)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - SQLite's name
-        if self._disk.unreadable:
+        if self._disk.unreachable:
             raise apsw.IOError("the disk cannot be read")
         return super().xRead(amount, offset)

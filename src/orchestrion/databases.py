@@ -1,0 +1,82 @@
+"""Turns the address of a database into an open backend or an operator; nobody else knows all kinds.
+
+The driver of PostgreSQL is optional: what needs it is imported where it is first asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from orchestrion.core.clock import Clock
+from orchestrion.core.faults import StoreRefused
+from orchestrion.core.instants import Instant
+from orchestrion.core.plans import Catalogue
+from orchestrion.engine.clock import SteadyClock
+from orchestrion.engine.ports import Reader, Store
+from orchestrion.store.address import DatabaseOptions, PostgresUrl, SqliteFile
+from orchestrion.store.operator import Operator
+from orchestrion.store.sqlite import backend as sqlite
+from orchestrion.store.sqlite.database import Place
+from orchestrion.store.sqlite.operator import SqliteOperator
+
+DRIVER: Final = "asyncpg"
+NO_DRIVER: Final = "PostgreSQL needs its driver: pip install 'orchestrion[postgres]'"
+
+
+class Backend(Protocol):
+    """An open database: what a service runs on."""
+
+    @property
+    def clock(self) -> Clock:
+        """The database's time."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """Who writes."""
+        ...
+
+    @property
+    def reader(self) -> Reader:
+        """Who reads."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backend:
+    """Open the database and give it what it lacks of the schema; raises StoreRefused."""
+    match options.address:
+        case SqliteFile(path=path):
+            return sqlite.Backend(Place(path=path), SteadyClock, catalogue)
+        case PostgresUrl(url=url):
+            with _driver():
+                from orchestrion.store.postgres import backend, migrating, place  # noqa: PLC0415
+            there = place.Place(url=url, pooler=options.pooler)
+            await migrating.prepare(there)
+            return await backend.open_backend(
+                there, lambda wall: SteadyClock(Instant(0), wall), catalogue
+            )
+
+
+def operator_of(options: DatabaseOptions) -> Operator:
+    """Give who works on the database beside servers; raises StoreRefused."""
+    match options.address:
+        case SqliteFile(path=path):
+            return SqliteOperator(path)
+        case PostgresUrl(url=url, shown=shown):
+            with _driver():
+                from orchestrion.store.postgres import operator, place  # noqa: PLC0415
+            return operator.PostgresOperator(place.Place(url=url, pooler=options.pooler), shown)
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != DRIVER:
+            raise
+        raise StoreRefused(NO_DRIVER) from error

@@ -1,0 +1,142 @@
+"""The commands that wait for a batch, and which of them come next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from orchestrion.core.commands import Command, account_of
+from orchestrion.core.ids import AccountId
+from orchestrion.core.outcomes import Outcome
+
+
+class Entry:
+    """One command and the caller that waits for its outcome."""
+
+    __slots__ = ("command", "future", "tries")
+
+    def __init__(self, command: Command, future: asyncio.Future[Outcome]) -> None:
+        self.command = command
+        self.future = future
+        self.tries = 0
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the caller its outcome, unless it has left."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def fail(self, fault: BaseException) -> None:
+        """Tell the caller what broke, unless it has left."""
+        if not self.future.done():
+            self.future.set_exception(fault)
+
+
+class Waiting(Protocol):
+    """What the writer asks of its queue; its length is the number of commands in it."""
+
+    def __len__(self) -> int: ...
+
+    def append(self, entry: Entry, /) -> None:
+        """Let a command wait behind the others."""
+        ...
+
+    def next_batch(self, batch_max: int) -> list[Entry]:
+        """Take what comes next; nothing if nothing may be taken now."""
+        ...
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Let commands of a batch go before the others; only until the batch is released."""
+        ...
+
+    def release(self, batch: Sequence[Entry]) -> None:
+        """Take note that a batch has ended."""
+        ...
+
+
+class InOrder(deque[Entry]):
+    """First come, first served, whoever it is."""
+
+    def next_batch(self, batch_max: int) -> list[Entry]:
+        """Take the first that wait."""
+        return _take(self, batch_max)
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Let commands go first."""
+        self.extendleft(reversed(list(entries)))
+
+    def release(self, batch: Sequence[Entry]) -> None:
+        """Do nothing: batches do not exclude each other."""
+
+
+class ByAccount:
+    """Accounts take turns, and each batch is of one account, in the order its commands came.
+
+    While a batch of an account is being committed no other of it begins: it would only wait for
+    the first one's locks, and meanwhile more commands join it.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[AccountId, deque[Entry]] = {}
+        self._turns: deque[deque[Entry]] = deque()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, entry: Entry, /) -> None:
+        """Let a command wait behind those of its account."""
+        self._length += 1
+        account_id = account_of(entry.command)
+        if account_id is None:
+            # It concerns many accounts, or none, so it shares its batch with nobody.
+            self._turns.append(deque((entry,)))
+            return
+        line = self._lines.get(account_id)
+        if line is None:
+            line = self._lines[account_id] = deque()
+            self._turns.append(line)
+        line.append(entry)
+
+    def next_batch(self, batch_max: int) -> list[Entry]:
+        """Take the first that wait of the account whose turn it is."""
+        while self._turns:
+            line = self._turns.popleft()
+            account_id = account_of(line[0].command)
+            before = len(line)
+            batch = _take(line, batch_max)
+            self._length -= before - len(line)
+            if batch:
+                return batch
+            # Every caller had hung up.
+            self._end_turn(account_id, line)
+        return []
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Let commands go first when it is their account's turn again."""
+        for entry in reversed(list(entries)):
+            account_id = account_of(entry.command)
+            assert account_id is not None, "only claims come back"
+            self._lines[account_id].appendleft(entry)
+            self._length += 1
+
+    def release(self, batch: Sequence[Entry]) -> None:
+        """Let the account of a batch have another turn, behind the others."""
+        account_id = account_of(batch[0].command)
+        if account_id is not None:
+            self._end_turn(account_id, self._lines[account_id])
+
+    def _end_turn(self, account_id: AccountId | None, line: deque[Entry]) -> None:
+        if line:
+            self._turns.append(line)
+        elif account_id is not None:
+            del self._lines[account_id]
+
+
+def _take(entries: deque[Entry], batch_max: int) -> list[Entry]:
+    batch: list[Entry] = []
+    while entries and len(batch) < batch_max:
+        entry = entries.popleft()
+        # Callers that hung up leave here, before the batch: later they would pull others in.
+        if not entry.future.cancelled():
+            batch.append(entry)
+    return batch

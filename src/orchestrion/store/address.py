@@ -1,0 +1,125 @@
+"""Reads the URL of a database; must not open anything, nor show a password."""
+
+import re
+from pathlib import Path
+from typing import Literal, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+SQLITE_URL_START = "sqlite:///"
+POSTGRES_URL_STARTS = ("postgresql://", "postgres://")
+PORT_MAX = 65_535
+# What the driver makes of a query; anything else would reach the server as a setting of its own.
+POSTGRES_PARAMETERS = frozenset(
+    {
+        *("host", "port", "dbname", "database", "user", "password", "passfile"),
+        *("service", "target_session_attrs", "krbsrvname", "gsslib"),
+        *("sslmode", "sslnegotiation", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+        *("application_name", "options", "search_path"),
+    }
+)
+
+Pooler: TypeAlias = Literal["none", "transaction"]
+
+_PERCENT = r"(?:[^\s:/?#@%\x00]|%[0-9A-Fa-f]{2})"
+_POSTGRES = re.compile(
+    rf"postgres(?:ql)?://(?:(?P<user>{_PERCENT}*)(?::(?:{_PERCENT}|:)*)?@)?"
+    r"(?P<hosts>[^\s/?#@]*)(?:/(?P<name>[^\s/?#]*))?(?:\?(?P<query>[^\s#]+))?"
+)
+_HOST = re.compile(
+    rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{{2}})+)(?::([0-9]{{1,5}}))?"
+)
+
+
+class SqliteFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A database in a file."""
+
+    path: Path
+
+    @property
+    def shown(self) -> str:
+        """Give the words for people."""
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return f"{SQLITE_URL_START}{self.path}"
+
+
+class PostgresUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """A database on a server; `url` may hold a password and is never printed, `shown` may be."""
+
+    url: str
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def __repr__(self) -> str:
+        return f"PostgresUrl({self.shown!r})"
+
+
+Address: TypeAlias = SqliteFile | PostgresUrl
+
+
+class DatabaseOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything is kept, and what stands between."""
+
+    address: Address
+    pooler: Pooler = "none"
+
+
+def read_address(text: str) -> Address:
+    """Turn a URL into an address; raises ValueError, whose reason quotes nothing."""
+    if text.startswith(POSTGRES_URL_STARTS):
+        return _postgres_url(text)
+    return _sqlite_file(text)
+
+
+def _sqlite_file(url: str) -> SqliteFile:
+    name = url.removeprefix(SQLITE_URL_START)
+    unusable = not name or name.endswith("/") or name == ":memory:"
+    if not url.startswith(SQLITE_URL_START) or unusable or re.search(r"[?#\x00]", name):
+        raise ValueError
+    return SqliteFile(path=Path(name))
+
+
+def _postgres_url(url: str) -> PostgresUrl:
+    match = _POSTGRES.fullmatch(url)
+    if match is None:
+        raise ValueError("percent-encode what is special in its user, password or name")
+    parameters = _parameters(match["query"] or "")
+    hosts = match["hosts"] or parameters.get("host", "")
+    if match["hosts"]:
+        _refuse_bad_hosts(match["hosts"])
+    name = match["name"] or parameters.get("dbname") or parameters.get("database") or ""
+    if not name and "service" not in parameters:
+        raise ValueError("it names no database")
+    user = match["user"] or parameters.get("user", "")
+    return PostgresUrl(url=url, shown=_shown(user, hosts, parameters.get("port", ""), name))
+
+
+def _parameters(query: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    parameters = dict(pairs)
+    if len(parameters) < len(pairs):
+        raise ValueError("a parameter is given twice")
+    if not POSTGRES_PARAMETERS >= parameters.keys():
+        raise ValueError(f"its parameters may be {', '.join(sorted(POSTGRES_PARAMETERS))}")
+    return parameters
+
+
+def _refuse_bad_hosts(hosts: str) -> None:
+    for host in hosts.split(","):
+        match = _HOST.fullmatch(host)
+        if match is None or int(match[1] or 0) > PORT_MAX:
+            raise ValueError("a host or port in it cannot be")
+
+
+def _shown(user: str, hosts: str, port: str, name: str) -> str:
+    whose = f"{user}@" if user else ""
+    if unquote(hosts).startswith("/"):
+        behind = f"&port={port}" if port else ""
+        return f"postgresql://{whose}/{name}?host={unquote(hosts)}{behind}"
+    return f"postgresql://{whose}{hosts}{':' + port if port else ''}/{name}"

@@ -1,0 +1,164 @@
+"""Loads and locks the rows one batch needs; time is read when every lock is held."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from orchestrion.core.account import RequestCount
+from orchestrion.core.clock import Clock
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import Instant
+from orchestrion.core.plans import LeaseBounds
+from orchestrion.core.task import Task
+from orchestrion.core.view import IdempotencyRow, Needs, TypeKey, View
+from orchestrion.store import rows
+from orchestrion.store.named import load_statements
+from orchestrion.store.postgres.session import Session
+
+SQL: Final = load_statements("orchestrion.store.postgres")
+
+
+class Loader:
+    """Fills views, in a handful of round trips however many commands there are.
+
+    What concerns one account is asked for by statements that name it as a constant, for a
+    database distributed by account locks rows in no other way. A batch of several accounts needs
+    statements over lists, unless `one_account` says that there is never such a batch.
+    """
+
+    def __init__(self, bounds: LeaseBounds, given: Clock | None) -> None:
+        self._bounds = bounds
+        self._given = given
+        self.one_account = False
+
+    async def load(self, session: Session, needs: Needs) -> View:
+        """Lock accounts, remembered creates, counters, then tasks; then read time and what waits.
+
+        Each statement sees what was committed before it began, so what an account's lock protects
+        is read by a later statement than the one that locked.
+        """
+        accounts = await self._lock_accounts(session, needs.accounts)
+        remembered = await self._lock_idempotency(session, needs)
+        counts = await _lock_request_counts(session, needs)
+        view = await self._lock_tasks(session, needs)
+        view.load_idempotency(remembered)
+        view.load_request_counts(counts)
+        for row in accounts:
+            account = rows.account_of(row[:-1])
+            view.accounts[account.id] = account
+        if needs.leases:
+            await self._load_leases(session, needs, view, accounts)
+        if needs.claims:
+            await self._load_claimable(session, needs, view)
+        return view
+
+    async def _lock_accounts(
+        self, session: Session, account_ids: Collection[AccountId]
+    ) -> Sequence[asyncpg.Record]:
+        if len(account_ids) == 1:
+            return await session.fetch(SQL["lock_account"], *account_ids)
+        if account_ids:
+            return await session.fetch(SQL["lock_accounts"], list(account_ids))
+        return ()
+
+    async def _lock_idempotency(self, session: Session, needs: Needs) -> list[IdempotencyRow]:
+        if not needs.idempotency:
+            return []
+        found = await _of(session, "lock_idempotency", needs.idempotency)
+        remembered = [rows.idempotency_of(tuple(row)) for row in found]
+        # A replay shows the task as it is now beside the task as it was.
+        needs.tasks.update((row.account_id, row.first.id) for row in remembered)
+        return remembered
+
+    async def _lock_tasks(self, session: Session, needs: Needs) -> View:
+        given = None if self._given is None else self._given.now()
+        if not needs.tasks:
+            now = await session.fetchval(SQL["read_moment"], given)
+            return View(now)
+        found = await _of(session, "lock_tasks", needs.tasks, given)
+        view = View(found[0][0])
+        # Without any task there is still a row that tells the time.
+        view.load_tasks(rows.task_of(row[1:]) for row in found if row[1] is not None)
+        return view
+
+    async def _load_leases(
+        self,
+        session: Session,
+        needs: Needs,
+        view: View,
+        accounts: Sequence[asyncpg.Record],
+    ) -> None:
+        at_most = {row["id"]: row["leases_at_most"] for row in accounts}
+        for account_id, wanted in needs.leases.items():
+            bound = at_most[account_id]
+            # Leases start under the lock and only end otherwise, so the last exact count plus
+            # those started since is surely not exceeded. While that suffices, none are counted.
+            if bound + wanted <= self._bounds.fewest:
+                view.live_leases[account_id] = bound
+                continue
+            # One lease too many is enough to know, also after this batch has ended what it names.
+            limit = self._bounds.most + 1 + len(needs.tasks)
+            count, first_end = await session.fetchrow(
+                SQL["count_live_leases"], account_id, view.now, limit
+            ) or (0, None)
+            view.live_leases[account_id] = count
+            if first_end is not None:
+                view.lease_ends[account_id] = first_end
+
+    async def _load_claimable(self, session: Session, needs: Needs, view: View) -> None:
+        keys = list(needs.claims)
+        if self.one_account or len(keys) == 1:
+            for key in keys:
+                found = await session.fetch(
+                    SQL["load_claimable"], *key, view.now, needs.candidates(key), needs.overdue(key)
+                )
+                _keep(view, needs, key, found)
+            return
+        found = await session.fetch(
+            SQL["load_claimable_of_many"],
+            [account_id for account_id, _ in keys],
+            [type_ for _, type_ in keys],
+            view.now,
+            [needs.candidates(key) for key in keys],
+            [needs.overdue(key) for key in keys],
+        )
+        of_key: list[list[Any]] = [[] for _ in keys]
+        for row in found:
+            of_key[row[0] - 1].append(row[1:])
+        for key, its_rows in zip(keys, of_key, strict=True):
+            _keep(view, needs, key, its_rows)
+
+
+async def _lock_request_counts(session: Session, needs: Needs) -> list[RequestCount]:
+    if not needs.request_counts:
+        return []
+    keys = zip(*needs.request_counts, strict=True)
+    found = await session.fetch(SQL["lock_request_counts"], *keys)
+    return [rows.count_of(tuple(row)) for row in found]
+
+
+async def _of(
+    session: Session,
+    statement: str,
+    keys: Collection[tuple[str, str]],
+    *given: Instant | None,
+) -> Sequence[asyncpg.Record]:
+    """Lock rows by (account, name): by the account itself where there is only one."""
+    accounts = [account_id for account_id, _ in keys]
+    names = [name for _, name in keys]
+    if len(set(accounts)) == 1:
+        return await session.fetch(SQL[statement], *given, accounts[0], names)
+    return await session.fetch(SQL[statement + "_of_many"], *given, accounts, names)
+
+
+def _keep(view: View, needs: Needs, key: TypeKey, found: Sequence[Any]) -> None:
+    pending: list[Task] = []
+    overdue: list[Task] = []
+    for row in found:
+        (overdue if row[0] else pending).append(rows.task_of(row[1:]))
+    if len(overdue) == needs.overdue(key):
+        view.more_overdue.add(key)
+    # A row that changed while it was being locked comes as it is now, in its former place.
+    pending.sort(key=lambda task: task.claim_order)
+    view.load_claimable(key, pending, overdue)

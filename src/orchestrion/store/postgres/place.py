@@ -1,0 +1,134 @@
+"""Where the shared database is, and every limit that holds between it and one server."""
+
+import math
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from orchestrion.core.faults import StoreRefused
+
+# What stands between the server and the database; "transaction" is PgBouncer's pool mode.
+Pooler: TypeAlias = Literal["none", "transaction"]
+
+APPLICATION: Final = "orchestrion"
+# A rule of ours: batches lock what they read, so a later statement must see the latest commits.
+_ISOLATION: Final = "begin isolation level read committed"
+_UNREADABLE: Final = (
+    "the database address cannot be read: write it as postgresql://user:password@host/name, with"
+    " special characters in user and password percent-encoded (@ as %40)"
+)
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kind of session may take, in seconds; 0 is no limit."""
+
+    name: str
+    statement_seconds: float
+    lock_seconds: float
+    # Between two statements of a transaction, so that one that hangs does not hold its locks.
+    idle_seconds: float
+
+    def settings(self) -> dict[str, str]:
+        """Give the limits as PostgreSQL names them."""
+        return {
+            "statement_timeout": _milliseconds(self.statement_seconds),
+            "lock_timeout": _milliseconds(self.lock_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(self.idle_seconds),
+        }
+
+
+WRITER: Final = Role(name="writer", statement_seconds=5, lock_seconds=2, idle_seconds=10)
+READER: Final = Role(name="reader", statement_seconds=5, lock_seconds=2, idle_seconds=10)
+# Lists and counts, which may read many rows.
+LONG_READER: Final = Role(name="long reader", statement_seconds=15, lock_seconds=2, idle_seconds=10)
+# Migrations and copies: long statements, but no long wait for a lock that others queue behind.
+OPERATOR: Final = Role(name="operator", statement_seconds=0, lock_seconds=5, idle_seconds=600)
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """An address and its limits. The address may name several hosts and may hold a password."""
+
+    url: str
+    pooler: Pooler = "none"
+    writers: int = 1
+    readers: int = 4
+    long_readers: int = 2
+    # How many callers may wait for a connection, and how long each.
+    waiting_max: int = 512
+    waiting_seconds: float = 2
+    # Per host of the address.
+    connect_seconds: float = 3
+    # How long a start waits for a database that is just starting too.
+    opening_seconds: float = 20
+    # What the network may add to a statement's own limit.
+    answer_seconds: float = 2
+    # After this a caller is told that the fate of its commit is unknown; the commit itself is left
+    # to end in peace, and its connection counts as taken, for so long.
+    commit_seconds: float = 10
+    lingering_seconds: float = 60
+    # Between two tries to reach a database that is down: at random, and longer up to this.
+    first_backoff_seconds: float = 0.1
+    backoff_seconds: float = 1
+    # A peer that died silently is noticed after the first plus the count times the second.
+    keepalive_idle_seconds: int = 5
+    keepalive_interval_seconds: int = 3
+    keepalive_count: int = 3
+    unanswered_seconds: int = 10
+
+    def __repr__(self) -> str:
+        return f"Place({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The address without user, password and options, for messages."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    def addresses(self) -> tuple[str, ...]:
+        """Give one address per host named, so that a dead one costs no more than its own time.
+
+        Raises StoreRefused, quoting nothing: what cannot be read may be part of the password.
+        """
+        try:
+            parts = urlsplit(self.url)
+            user, at, hosts = parts.netloc.rpartition("@")
+            found = [parts._replace(netloc=f"{user}{at}{host}") for host in hosts.split(",")]
+            readable = all(each.port != 0 and (each.hostname or not hosts) for each in found)
+        except ValueError:
+            raise StoreRefused(_UNREADABLE) from None
+        if not readable or "@" in user or "@" in parts.path:
+            raise StoreRefused(_UNREADABLE)
+        return tuple(urlunsplit(each) for each in found)
+
+    def start_up(self, role: Role) -> dict[str, str]:
+        """Give what a session is started with; a pooler would hand the session to others."""
+        if self.pooler == "transaction":
+            return {"application_name": APPLICATION}
+        return {
+            "application_name": f"{APPLICATION} {role.name}",
+            **role.settings(),
+            # The statements are few and each has one good plan.
+            "plan_cache_mode": "force_generic_plan",
+            "jit": "off",
+            # Time out a client that died silently, so that its locks go.
+            "tcp_keepalives_idle": str(self.keepalive_idle_seconds),
+            "tcp_keepalives_interval": str(self.keepalive_interval_seconds),
+            "tcp_keepalives_count": str(self.keepalive_count),
+            "tcp_user_timeout": _milliseconds(self.unanswered_seconds),
+        }
+
+    def begin(self, role: Role) -> str:
+        """Give the one simple query that opens a transaction under the role's limits."""
+        if self.pooler == "none":
+            return _ISOLATION
+        limits = (f"set local {name} = {value}" for name, value in role.settings().items())
+        return "; ".join((_ISOLATION, *limits, "set local plan_cache_mode = force_generic_plan"))
+
+    def command_seconds(self, role: Role) -> float | None:
+        """Give how long a client waits for the answer to one statement."""
+        return role.statement_seconds + self.answer_seconds if role.statement_seconds else None
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(math.ceil(seconds * 1000))

@@ -1,0 +1,439 @@
+-- Loads and saves of the shared store. Task columns stand in the order of core.task.Task.
+-- Rows are locked in one order everywhere: accounts, remembered creates, counters, tasks by id.
+-- What only one account's rows are asked for names it as a constant: a database distributed by
+-- account locks rows in no other way.
+
+-- name: lock_account
+-- Rides on the primary key of accounts. The lock makes quotas exact across servers.
+select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window, leases_at_most
+from accounts
+where id = $1
+for no key update;
+
+-- name: lock_accounts
+-- Rides on the primary key of accounts.
+select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window, leases_at_most
+from accounts
+where id = any ($1::text[])
+order by id
+for no key update;
+
+-- name: load_account
+-- Rides on the primary key of accounts.
+select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window
+from accounts
+where id = $1;
+
+-- name: lock_idempotency
+-- Rides on the primary key of idempotency_keys. The lock keeps a purge off a key taken anew.
+select account_id, key, request_digest, created_at, first
+from idempotency_keys
+where account_id = $1 and key = any ($2::text[])
+order by key
+for update;
+
+-- name: lock_idempotency_of_many
+-- Rides on the primary key of idempotency_keys.
+select kept.account_id, kept.key, kept.request_digest, kept.created_at, kept.first
+from unnest($1::text[], $2::text[]) as asked (account_id, key)
+join idempotency_keys as kept using (account_id, key)
+order by kept.account_id, kept.key
+for update of kept;
+
+-- name: lock_request_counts
+-- Rides on the primary key of request_counts.
+select kept.account_id, kept.key_id, kept.kind, kept.window_at, kept.count
+from unnest($1::text[], $2::text[], $3::text[]) as asked (account_id, key_id, kind)
+join request_counts as kept using (account_id, key_id, kind)
+order by kept.account_id, kept.key_id, kept.kind
+for update of kept;
+
+-- name: lock_tasks
+-- Rides on the primary key of tasks. Time is read once every row is locked: counting them all
+-- comes first.
+with locked as materialized (
+  select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+    lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+    updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
+    lease_token, traceparent
+  from tasks
+  where account_id = $2 and id = any ($3::text[])
+  order by id
+  for update
+), moment as materialized (
+  select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
+  from (select count(*) from locked) as locked_all
+)
+select moment.now, locked.*
+from moment left join locked on true;
+
+-- name: lock_tasks_of_many
+-- Rides on the primary key of tasks; time as above.
+with locked as materialized (
+  select kept.account_id, kept.id, kept.type, kept.payload, kept.status, kept.priority,
+    kept.scheduled_at, kept.attempt_count, kept.max_attempts, kept.lease_seconds,
+    kept.claimed_by, kept.claimed_at, kept.lease_expires_at, kept.last_heartbeat_at,
+    kept.created_at, kept.updated_at, kept.completed_at, kept.last_failed_at,
+    kept.last_failure_reason, kept.result, kept.output_id, kept.lease_token, kept.traceparent
+  from unnest($2::text[], $3::text[]) as asked (account_id, id)
+  join tasks as kept using (account_id, id)
+  order by kept.account_id, kept.id
+  for update of kept
+), moment as materialized (
+  select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
+  from (select count(*) from locked) as locked_all
+)
+select moment.now, locked.*
+from moment left join locked on true;
+
+-- name: read_moment
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now;
+
+-- name: load_claimable
+-- Rides on tasks_claimable, which gives the order, by one probe per distinct priority, whatever is
+-- scheduled for later; and on tasks_leased for what is overdue, which the sweeper keeps few.
+with recursive levels (priority) as (
+  select (
+    select max(priority) from tasks
+    where account_id = $1 and type = $2 and status = 'pending'
+  )
+  union all
+  select (
+    select max(priority) from tasks
+    where account_id = $1 and type = $2 and status = 'pending'
+      and priority < levels.priority
+  )
+  from levels where levels.priority is not null
+)
+(
+  select false as overdue, ready.*
+  from levels cross join lateral (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+      max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+      created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+      output_id, lease_token, traceparent
+    from tasks
+    where account_id = $1 and type = $2 and status = 'pending'
+      and priority = levels.priority and due_at <= $3
+    order by due_at, id
+    limit $4
+    for update skip locked
+  ) as ready
+  limit $4
+)
+union all
+select true as overdue, ended.*
+from (
+  select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+    lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+    updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
+    lease_token, traceparent
+  from tasks
+  where account_id = $1 and type = $2 and status = 'claimed' and lease_expires_at <= $3
+  order by priority desc, due_at, id
+  limit $5
+  for update skip locked
+) as ended;
+
+-- name: load_claimable_of_many
+-- The same for several types at once.
+select asked.place, found.*
+from unnest($1::text[], $2::text[], $4::int[], $5::int[])
+  with ordinality as asked (account_id, type, pending, overdue, place)
+cross join lateral (
+  with recursive levels (priority) as (
+    select (
+      select max(priority) from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+    )
+    union all
+    select (
+      select max(priority) from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and priority < levels.priority
+    )
+    from levels where levels.priority is not null
+  )
+  (
+    select false as overdue, ready.*
+    from levels cross join lateral (
+      select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+        max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+        created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+        output_id, lease_token, traceparent
+      from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and priority = levels.priority and due_at <= $3
+      order by due_at, id
+      limit asked.pending
+      for update skip locked
+    ) as ready
+    limit asked.pending
+  )
+  union all
+  select true as overdue, ended.*
+  from (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+      lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+      updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
+      lease_token, traceparent
+    from tasks
+    where account_id = asked.account_id and type = asked.type and status = 'claimed' and lease_expires_at <= $3
+    order by priority desc, due_at, id
+    limit asked.overdue
+    for update skip locked
+  ) as ended
+) as found;
+
+-- name: count_live_leases
+-- Rides on tasks_leased and stops at the limit.
+select count(*), min(lease_expires_at)
+from (
+  select lease_expires_at
+  from tasks
+  where account_id = $1 and status = 'claimed' and lease_expires_at > $2
+  order by lease_expires_at
+  limit $3
+) as live;
+
+-- name: insert_accounts
+insert into accounts (
+  id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window
+)
+select * from unnest(
+  $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]
+);
+
+-- name: insert_keys
+insert into api_keys (hash, id, account_id, created_at)
+select * from unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[]);
+
+-- name: save_accounts
+-- Rides on the primary key of accounts. Who counted no leases leaves their bound alone.
+update accounts
+set
+  plan = changed.plan, plan_expires_at = changed.plan_expires_at, cycle_started_at =
+  changed.cycle_started_at, tasks_in_cycle = changed.tasks_in_cycle, creates_window_at =
+  changed.creates_window_at, creates_in_window = changed.creates_in_window, claims_window_at
+  = changed.claims_window_at, claims_in_window = changed.claims_in_window,
+  leases_at_most = coalesce(changed.leases_at_most, accounts.leases_at_most)
+from unnest(
+  $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]
+) as changed (
+  id, plan, plan_expires_at, cycle_started_at, tasks_in_cycle, creates_window_at,
+  creates_in_window, claims_window_at, claims_in_window, leases_at_most
+)
+where accounts.id = changed.id;
+
+-- name: insert_tasks
+insert into tasks (
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+  max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+  created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+  output_id, lease_token, traceparent, due_at
+)
+select * from unnest(
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[],
+  $8::int[], $9::int[], $10::int[], $11::text[], $12::bigint[], $13::bigint[],
+  $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[],
+  $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[]
+);
+
+-- name: save_tasks
+-- Rides on the primary key of tasks. What never changes after creation is left alone.
+update tasks
+set
+  status = changed.status, scheduled_at = changed.scheduled_at, due_at = changed.due_at,
+  attempt_count = changed.attempt_count, claimed_by = changed.claimed_by, claimed_at =
+  changed.claimed_at, lease_expires_at = changed.lease_expires_at, last_heartbeat_at =
+  changed.last_heartbeat_at, updated_at = changed.updated_at, completed_at =
+  changed.completed_at, last_failed_at = changed.last_failed_at, last_failure_reason =
+  changed.last_failure_reason, result = changed.result, output_id = changed.output_id,
+  lease_token = changed.lease_token
+from unnest(
+  $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::text[],
+  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+  $14::text[], $15::text[], $16::text[], $17::text[]
+) as changed (
+  account_id, id, status, scheduled_at, due_at, attempt_count, claimed_by, claimed_at,
+  lease_expires_at, last_heartbeat_at, updated_at, completed_at, last_failed_at,
+  last_failure_reason, result, output_id, lease_token
+)
+where tasks.account_id = changed.account_id and tasks.id = changed.id;
+
+-- name: delete_tasks
+-- Rides on the primary key of tasks.
+delete from tasks
+using unnest($1::text[], $2::text[]) as gone (account_id, id)
+where tasks.account_id = gone.account_id and tasks.id = gone.id;
+
+-- name: save_idempotency
+-- Rides on the primary key of idempotency_keys; a key whose life is over is taken anew.
+insert into idempotency_keys (account_id, key, request_digest, created_at, first)
+select * from unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[])
+on conflict (account_id, key) do update
+set request_digest = excluded.request_digest, created_at = excluded.created_at,
+  first = excluded.first;
+
+-- name: delete_idempotency
+-- Rides on the primary key of idempotency_keys.
+delete from idempotency_keys as kept
+using unnest($1::text[], $2::text[]) as gone (account_id, key)
+where kept.account_id = gone.account_id and kept.key = gone.key;
+
+-- name: save_request_counts
+-- Rides on the primary key of request_counts.
+insert into request_counts (account_id, key_id, kind, window_at, count)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+on conflict (account_id, key_id, kind) do update
+set window_at = excluded.window_at, count = excluded.count;
+
+-- name: load_request_counts
+select account_id, key_id, kind, window_at, count from request_counts where window_at > $1;
+
+-- name: load_principal
+-- Rides on the primary key of api_keys.
+select api_keys.account_id, api_keys.id, accounts.plan, accounts.plan_expires_at
+from api_keys join accounts on accounts.id = api_keys.account_id
+where api_keys.hash = $1 and api_keys.revoked_at is null;
+
+-- name: list_keys
+select id, account_id, created_at, revoked_at from api_keys order by id;
+
+-- name: revoke_key
+-- Rides on the unique index of api_keys.id.
+update api_keys set revoked_at = $2 where id = $1 and revoked_at is null;
+
+-- name: any_key
+select 1 from api_keys limit 1;
+
+-- name: load_task
+-- Rides on the primary key of tasks.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id = $3;
+
+-- name: list_page
+-- Rides on the primary key of tasks.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id < $3
+  and ($5::text is null or claimed_by = $5)
+order by id desc
+limit $4;
+
+-- name: list_page_by_type
+-- Rides on tasks_by_type.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id < $3
+  and type = $6
+  and ($5::text is null or claimed_by = $5)
+order by id desc
+limit $4;
+
+-- name: list_page_pending
+-- Rides on tasks_pending.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id < $3
+  and status = 'pending'
+  and ($5::text is null or claimed_by = $5)
+  and ($6::text is null or type = $6)
+order by id desc
+limit $4;
+
+-- name: list_page_claimed
+-- Rides on tasks_leased and sorts: as many rows as there are leases.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id < $3
+  and status = 'claimed'
+  and ($5::text is null or claimed_by = $5)
+  and ($6::text is null or type = $6)
+order by id desc
+limit $4;
+
+-- name: list_page_ended
+-- Rides on tasks_ended, whose condition stands here word for word.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent
+from tasks
+where account_id = $2 and id < $3
+  and status = $7 and status in ('completed', 'dead_letter', 'cancelled')
+  and ($5::text is null or claimed_by = $5)
+  and ($6::text is null or type = $6)
+order by id desc
+limit $4;
+
+-- name: list_overdue
+-- Rides on tasks_leased, which holds no more than there are leases; locks nothing.
+select account_id, id
+from tasks
+where status = 'claimed' and lease_expires_at <= (
+  select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+)
+order by account_id, lease_expires_at
+limit $2;
+
+-- name: next_ended_account
+-- Rides on tasks_ended: the next account that has a task that ended.
+select account_id
+from tasks
+where status in ('completed', 'dead_letter', 'cancelled') and account_id > $1
+order by account_id
+limit 1;
+
+-- name: list_ended
+-- Rides on tasks_ended: what was created before the cutoff, of which nearly all ended before it.
+select id
+from tasks
+where account_id = $1 and status = $2 and status in ('completed', 'dead_letter', 'cancelled')
+  and id < $3 and updated_at <= $4
+order by id
+limit $5;
+
+-- name: list_idempotency_before
+-- Rides on idempotency_keys_by_age, account by account.
+select due.account_id, due.key
+from accounts cross join lateral (
+  select account_id, key
+  from idempotency_keys
+  where account_id = accounts.id and created_at <= $1
+  order by created_at
+  limit $2
+) as due
+limit $2;
+
+-- name: count_by_status
+-- Reads every row's status; asked every few seconds at most, never per request.
+select status, count(*) from tasks group by status;

@@ -1,0 +1,155 @@
+"""Reads from the primary, beside the writer, in single statements."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.clock import Clock
+from orchestrion.core.found import Found
+from orchestrion.core.ids import AccountId, TaskId, ulid
+from orchestrion.core.instants import Instant
+from orchestrion.core.listing import PageQuery
+from orchestrion.core.task import ENDED, Status
+from orchestrion.store import rows
+from orchestrion.store.named import load_statements
+from orchestrion.store.postgres.connecting import Pool
+from orchestrion.store.postgres.faults import before_commit
+
+SQL: Final = load_statements("orchestrion.store.postgres")
+# Above every ULID: a first page starts here.
+_LAST_ID = "tsk_~"
+
+
+class PostgresReader:
+    """Reads for handlers and jobs. Fits `engine.ports.Reader`.
+
+    `quick` looks up by key; `long` may read many rows, so that it holds up nobody who looks up.
+    Where `given` is a clock, its time stands in for the database's.
+    """
+
+    def __init__(self, quick: Pool, long: Pool, clock: Clock, given: Clock | None) -> None:
+        self._quick = quick
+        self._long = long
+        self._clock = clock
+        self._given = given
+
+    async def task(self, account_id: AccountId, task_id: TaskId) -> Found:
+        """Read one task; none if it is not the account's."""
+        return self._found(
+            await _fetch(self._quick, "load_task", self._moment(), account_id, task_id)
+        )
+
+    async def page(self, query: PageQuery) -> Found:
+        """Read one page, newest first."""
+        statement, filters = _page_statement(query)
+        before = query.before or _LAST_ID
+        return self._found(
+            await _fetch(
+                self._long,
+                statement,
+                self._moment(),
+                query.account_id,
+                before,
+                query.limit,
+                query.claimed_by,
+                *filters,
+            )
+        )
+
+    async def account(self, account_id: AccountId) -> Account | None:
+        """Read an account."""
+        return await _account(self._quick, account_id)
+
+    async def principal(self, key_hash: bytes) -> Principal | None:
+        """Read whose key this is; None if it is unknown or revoked."""
+        for row in await _fetch(self._quick, "load_principal", key_hash):
+            return rows.principal_of(tuple(row))
+        return None
+
+    async def request_counts(self, since: Instant) -> list[RequestCount]:
+        """Read the counters of windows that began after an instant."""
+        found = await _fetch(self._long, "load_request_counts", since)
+        return [rows.count_of(tuple(row)) for row in found]
+
+    async def overdue(self, limit: int) -> list[tuple[AccountId, TaskId]]:
+        """Name claimed tasks whose lease has ended, account by account."""
+        found = await _fetch(self._long, "list_overdue", self._moment(), limit)
+        return [(account_id, task_id) for account_id, task_id in found]
+
+    async def account_with_ended(self, after: AccountId) -> Account | None:
+        """Read the next account, by id, that has tasks that ended."""
+        for (account_id,) in await _fetch(self._long, "next_ended_account", after):
+            return await _account(self._long, account_id)
+        return None
+
+    async def ended_before(
+        self, account_id: AccountId, cutoff: Instant, limit: int
+    ) -> list[TaskId]:
+        """Name an account's tasks that ended up to an instant."""
+        # What ended before the cutoff was created before it, and ids tell when.
+        before = "tsk_" + ulid(Instant(cutoff + 1), 0)
+        found: list[TaskId] = []
+        for status in sorted(ENDED):
+            wanted = limit - len(found)
+            found += [
+                task_id
+                for (task_id,) in await _fetch(
+                    self._long, "list_ended", account_id, status.value, before, cutoff, wanted
+                )
+            ]
+        return found
+
+    async def idempotency_keys_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, str]]:
+        """Name idempotency keys made up to an instant, account by account."""
+        found = await _fetch(self._long, "list_idempotency_before", cutoff, limit)
+        return [(account_id, key) for account_id, key in found]
+
+    async def counts(self) -> dict[Status, int]:
+        """Count tasks by status; reads a whole index, so ask seldom."""
+        found = {row[0]: row[1] for row in await _fetch(self._long, "count_by_status")}
+        return {status: found.get(status.value, 0) for status in Status}
+
+    async def any_key(self) -> bool:
+        """Tell whether a key was ever made."""
+        return bool(await _fetch(self._quick, "any_key"))
+
+    def _moment(self) -> Instant | None:
+        return None if self._given is None else self._given.now()
+
+    def _found(self, found: Sequence[asyncpg.Record]) -> Found:
+        # Each row carries the time it was read at; where there is none, nothing depends on it.
+        now = found[0][0] if found else self._clock.now()
+        return Found(tasks=[rows.task_of(row[1:]) for row in found], now=now)
+
+
+async def _fetch(pool: Pool, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+    async with pool.connection() as connection:
+        try:
+            return await connection.fetch(SQL[statement], *arguments)
+        except Exception as error:
+            raise before_commit(error) from error
+
+
+async def _account(pool: Pool, account_id: AccountId) -> Account | None:
+    for row in await _fetch(pool, "load_account", account_id):
+        return rows.account_of(tuple(row))
+    return None
+
+
+def _page_statement(query: PageQuery) -> tuple[str, Sequence[Any]]:
+    """Name the statement for the filters, and the values it takes beside what all take."""
+    match query.status:
+        case None if query.type is None:
+            return "list_page", ()
+        case None:
+            return "list_page_by_type", (query.type,)
+        case Status.PENDING:
+            return "list_page_pending", (query.type,)
+        case Status.CLAIMED:
+            return "list_page_claimed", (query.type,)
+        case _:
+            return "list_page_ended", (query.type, query.status.value)
