@@ -160,9 +160,7 @@ class SqliteDatabase:
         self.path = path
         self.clock = SettableClock()
         self.trouble = Disk()
-        # Made and migrated before anybody asks.
-        open_writer(SqlitePlace(path=path, vfs=self.trouble.label)).close()
-        self._beside = connect(SqlitePlace(path=path))
+        self._connection: apsw.Connection | None = None
 
     async def open(self, catalogue: Catalogue = SELF_HOSTED) -> SqliteBackend:
         place = SqlitePlace(path=self.path, vfs=self.trouble.label)
@@ -180,16 +178,25 @@ class SqliteDatabase:
         with self._beside:
             self._beside.executemany(_insertion(table, columns), map(_bound, inserted))
 
+    @property
+    def _beside(self) -> apsw.Connection:
+        if self._connection is None:
+            if not self.path.exists():
+                open_writer(SqlitePlace(path=self.path, vfs=self.trouble.label)).close()
+            self._connection = connect(SqlitePlace(path=self.path))
+        return self._connection
+
     def close(self) -> None:
         """Let the file go."""
-        self._beside.close()
+        if self._connection is not None:
+            self._connection.close()
         self.trouble.heal()
         self.trouble.unregister()
 
 
-def _bound(values: Iterable[object]) -> tuple[apsw.SQLiteValue, ...]:
+def _bound(values: Iterable[Any]) -> Row:
     # A member of an enumeration is bound as the text it is.
-    return tuple(str(one) if isinstance(one, str) else one for one in values)  # type: ignore[misc]
+    return tuple(str(one) if isinstance(one, str) else one for one in values)
 
 
 class PostgresDatabase:
@@ -235,7 +242,12 @@ class PostgresDatabase:
         if self._proxied is not None:
             self._proxied.close()
             self._proxied = None
-        self.execute(self._empty)
+        try:
+            self.execute(self._empty)
+        except asyncpg.LockNotAvailableError:
+            # Left behind by a test that failed.
+            self.execute(_CUT_OFF)
+            self.execute(self._empty)
 
     def close(self) -> None:
         """Ask nothing any more."""
@@ -244,6 +256,10 @@ class PostgresDatabase:
         self._desk.do(self._beside.close())
 
 
+_CUT_OFF: Final = (
+    "select pg_terminate_backend(pid) from pg_stat_activity "
+    "where datname = current_database() and pid <> pg_backend_pid()"
+)
 _TABLES: Final = "select tablename from pg_tables where schemaname = 'public'"
 _FULL: Final = """
 create function disk_full() returns trigger language plpgsql as $$
@@ -289,7 +305,7 @@ class PostgresTrouble(Proxy):
         super().heal()
 
 
-async def _connected(url: str) -> asyncpg.Connection[asyncpg.Record]:
+async def _connected(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     # A look-up that waits for a lock of the very test it serves would wait for ever.
     return await asyncpg.connect(url, server_settings={"lock_timeout": "5s"})
 

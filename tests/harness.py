@@ -1,11 +1,10 @@
-"""The real application on a real file, in process, with a clock that tests move.
+"""The real application on a real database, in process, with a clock that tests move.
 
 Every answer that comes through `Harness.client` is validated against the served schema.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx2
 import msgspec
@@ -13,10 +12,9 @@ import msgspec
 from orchestrion.jobs.runner import Job
 from orchestrion.observe.jobs import JobHistory
 from orchestrion.service import Service, ServiceOptions, Surroundings
-from orchestrion.store.sqlite.backend import Backend
-from orchestrion.store.sqlite.database import Place
 from tests.answers import AnswerCheck
 from tests.clocks import SettableClock
+from tests.databases import Backend, Database
 from tests.observers import KeepingObserver
 
 BASE_URL = "http://orchestrion.test"
@@ -73,11 +71,11 @@ class Harness:
 
 @asynccontextmanager
 async def running(
-    path: Path, options: ServiceOptions | None = None, vfs: str = ""
+    database: Database, options: ServiceOptions | None = None
 ) -> AsyncIterator[Harness]:
-    """Run the service on the file at `path`, with no server and no jobs on a timer."""
+    """Run the service on a database, with no server and no jobs on a timer."""
     options = options or ServiceOptions()
-    backend = Backend(Place(path=path, vfs=vfs), SettableClock, options.catalogue)
+    backend = await database.open(options.catalogue)
     service = Service(
         options,
         Surroundings(

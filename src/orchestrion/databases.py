@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from orchestrion.core.clock import Clock
-from orchestrion.core.faults import StoreRefused
+from orchestrion.core.faults import StoreRefused, Unavailable
 from orchestrion.core.instants import Instant
 from orchestrion.core.plans import Catalogue
 from orchestrion.engine.clock import SteadyClock
@@ -56,9 +56,12 @@ async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backen
                 from orchestrion.store.postgres import backend, migrating, place  # noqa: PLC0415
             there = place.Place(url=url, pooler=options.pooler)
             await migrating.prepare(there)
-            return await backend.open_backend(
-                there, lambda wall: SteadyClock(Instant(0), wall), catalogue
-            )
+            try:
+                return await backend.open_backend(
+                    there, lambda wall: SteadyClock(Instant(0), wall), catalogue
+                )
+            except Unavailable as error:
+                raise StoreRefused(str(error)) from error
 
 
 def operator_of(options: DatabaseOptions) -> Operator:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import msgspec
+
 from orchestrion import __version__
 from orchestrion.api.serving.gate import BodyFactory, ProtocolHooks
 from orchestrion.api.serving.listener import CannotListen
@@ -14,10 +16,11 @@ from orchestrion.api.serving.phases import ProtocolLimits
 from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
 from orchestrion.api.serving.stopping import stop_on_signals
 from orchestrion.core.errors import ErrorCode
+from orchestrion.core.faults import Fault, StoreRefused
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.plan_file import catalogue_from_toml
 from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
-from orchestrion.engine.clock import SteadyClock
+from orchestrion.databases import Backend, open_backend, operator_of
 from orchestrion.engine.interpreter import settle
 from orchestrion.jobs.runner import Job, Runner
 from orchestrion.observe.capture import captured
@@ -28,39 +31,49 @@ from orchestrion.observe.metrics_server import MetricsServer
 from orchestrion.observe.observer import ProcessObserver
 from orchestrion.service import Service, ServiceOptions, Surroundings
 from orchestrion.settings import Settings
-from orchestrion.store.sqlite import operator
-from orchestrion.store.sqlite.backend import Backend
-from orchestrion.store.sqlite.database import Place
+from orchestrion.supervisor.handover import Worker
 
 COUNT_TASKS: Final = "count_tasks"
 COUNT_TASKS_EVERY_SECONDS: Final = 15.0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, worker: Worker) -> None:
     """Serve until asked to stop, then finish what was accepted.
 
     Raises StoreRefused or CannotListen, whose text is one line for the operator.
     """
     catalogue = _catalogue(settings)
-    with stop_on_signals() as stop:
-        backend = Backend(Place(path=settings.database_path), SteadyClock, catalogue)
+    relieved = asyncio.Event()
+    with stop_on_signals() as stop, worker.heeding(stop, relieved):
+        backend = await open_backend(settings.database_options, catalogue)
         try:
-            logging = LogOptions(level=settings.log_level, format=settings.log_format)
+            logging = LogOptions(
+                level=settings.log_level, format=settings.log_format, worker=worker.index
+            )
             with Logs(logging, backend.clock) as logs, captured(logs):
-                await _Process(settings, catalogue, backend, logs).run(stop)
+                around = _Around(backend=backend, logs=logs, worker=worker)
+                await _Process(settings, catalogue, around).run(stop, relieved)
         finally:
             await backend.close()
+
+
+class _Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process has before it has a service."""
+
+    backend: Backend
+    logs: Logs
+    worker: Worker
 
 
 class _Process:
     """One server: the service and what is around it."""
 
-    def __init__(
-        self, settings: Settings, catalogue: Catalogue, backend: Backend, logs: Logs
-    ) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, around: _Around) -> None:
+        backend, logs = around.backend, around.logs
         self._settings = settings
         self._backend = backend
         self._logs = logs
+        self._worker = around.worker
         self._jobs = JobHistory(backend.clock)
         self._metrics = Metrics(self._jobs, lambda: logs.dropped)
         self._observer = ProcessObserver(logs, self._metrics)
@@ -82,36 +95,52 @@ class _Process:
             ),
         )
         self._metrics.watch_queue(lambda: self._service.writer.depth)
+        self._welcoming: asyncio.Task[None] | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
+    async def run(self, stop: asyncio.Event, relieved: asyncio.Event) -> None:
+        """Serve until `stop` is set; with `relieved` others go on at the same port."""
         settle()
         # A writer that ends by itself is a bug: stop, so that a supervisor starts anew.
         await self._service.start(on_broken=stop.set)
         try:
             async with self._metrics_served(), _running(self._service.runner):
                 lifecycle = ServerLifecycle(
-                    stop=stop, on_started=self._started, on_stopping=self._stopping
+                    stop=stop,
+                    on_started=self._started,
+                    on_stopping=lambda: self._stopping(relieved),
+                    relieved=relieved,
                 )
                 await serve_http(self._service.app, self._server_options(), lifecycle)
         finally:
+            if self._welcoming is not None:
+                await self._welcoming
             await self._service.stop()
         self._logs.info("stopped")
 
     def _started(self, host: str, port: int) -> None:
         url = f"http://{_bracketed(host)}:{port}"
         self._logs.info("started", url=url, version=__version__)
-        if _loopback(host):
-            first_key(self._settings, url)
+        self._worker.tell_serving()
+        if self._worker.greets and _loopback(host):
+            self._welcoming = asyncio.create_task(self._welcome(url), name="welcome")
 
-    def _stopping(self) -> None:
-        self._service.stopping = True
+    async def _welcome(self, url: str) -> None:
+        try:
+            await first_key(self._settings, url)
+        except (Fault, StoreRefused) as error:
+            # The server serves all the same, and the next start makes up for it.
+            self._observer.fault("first_key_failed", "", error)
+
+    def _stopping(self, relieved: asyncio.Event) -> None:
+        # The port stays ready where others serve it.
+        self._service.stopping = not relieved.is_set()
         self._logs.info("stopping")
 
     def _server_options(self) -> ServerOptions:
         return ServerOptions(
             host=self._settings.host,
             port=self._settings.port,
+            listeners=self._worker.listeners,
             hooks=self._hooks(),
             drain_delay_seconds=self._settings.drain_delay_seconds,
             shutdown_seconds=self._settings.shutdown_seconds,
@@ -143,7 +172,7 @@ class _Process:
             self._metrics, self._settings.metrics_host, self._settings.metrics_port
         )
         try:
-            await server.start()
+            await server.start(self._worker.metrics_listeners)
         except OSError as error:
             place = f"{self._settings.metrics_host}:{self._settings.metrics_port}"
             message = f"cannot listen on {place} for metrics: {error.strerror or error}"
@@ -160,20 +189,17 @@ class _Process:
         self._metrics.set_task_counts({status.value: count for status, count in counts.items()})
 
 
-def first_key(settings: Settings, url: str) -> None:
+async def first_key(settings: Settings, url: str) -> None:
     """On an empty database, print a key and a line that uses it: once, and never again."""
-    path = settings.database_path
-    words = SERVING
-    key = ""
-    if not operator.list_keys(path):
-        key = operator.create_key(path, None, None).key
-        words += WELCOME
-    sys.stdout.write(words.format(key=key, url=url, path=path))
+    created = await operator_of(settings.database_options).first_key()
+    words = SERVING if created is None else SERVING + WELCOME
+    key = "" if created is None else created.key
+    sys.stdout.write(words.format(key=key, url=url, kept=settings.database.shown))
     sys.stdout.flush()
 
 
 SERVING: Final = """
-Orchestrion serves {url} and keeps its tasks in {path}
+Orchestrion serves {url} and keeps its tasks in {kept}
 What an agent needs to know: {url}/AGENTS.md
 """
 WELCOME: Final = """

@@ -1,15 +1,12 @@
-"""A writer on a real file, with nothing of HTTP around it."""
+"""A writer on a real database, with nothing of HTTP around it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
-import apsw
 import msgspec
 
-from orchestrion.core.account import Account
 from orchestrion.core.commands import Command
 from orchestrion.core.outcomes import Outcome
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
@@ -17,17 +14,12 @@ from orchestrion.core.view import Needs, View
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.ports import Store
 from orchestrion.engine.writer import Writer
-from orchestrion.store import rows
-from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite.database import Place, open_reader, open_writer
-from orchestrion.store.sqlite.loading import Loader
-from orchestrion.store.sqlite.store import SqliteStore
 from tests.clocks import SettableClock
-from tests.factories import ACCOUNT, NOW
+from tests.databases import CountingStore, Database, add_accounts, count
+from tests.factories import ACCOUNT
 from tests.observers import KeepingObserver
 
 PATIENCE_SECONDS = 20.0
-SQL = load_statements("orchestrion.store.sqlite")
 
 R = TypeVar("R")
 
@@ -74,10 +66,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A running writer, and what is under it."""
 
     writer: Writer
-    store: SqliteStore
+    store: CountingStore
     watched: Watched
-    connection: apsw.Connection
-    beside: apsw.Connection
+    database: Database
     clock: SettableClock
     observer: KeepingObserver
     running: asyncio.Task[None]
@@ -94,8 +85,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             return await asyncio.gather(*submitted, return_exceptions=True)
 
     def count(self, sql: str) -> int:
-        """Ask the file for a number, beside the writer and its checkpoints."""
-        return int(self.beside.execute(sql).get)
+        """Ask the database for a number, beside the writer."""
+        return count(self.database, sql)
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,31 +94,37 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     catalogue: Catalogue = SELF_HOSTED
     queue: QueueLimits = QueueLimits()
-    vfs: str = ""
-    # Long waits for another connection's lock are SQLite's to test, not ours.
-    busy_timeout_ms: int = 1
 
 
 @asynccontextmanager
-async def running_engine(path: Path, options: EngineOptions | None = None) -> AsyncIterator[Engine]:
-    """Run a writer on the file, which gets an account if it is new."""
+async def running_engine(
+    database: Database, options: EngineOptions | None = None
+) -> AsyncIterator[Engine]:
+    """Run a writer on the database, which gets an account if it is new."""
     options = options or EngineOptions()
-    connection = open_writer(Place(path=path, vfs=options.vfs))
-    connection.set_busy_timeout(options.busy_timeout_ms)
-    add_account(connection, ACCOUNT)
-    clock, observer = SettableClock(NOW), KeepingObserver()
-    store = SqliteStore(connection, clock, Loader(connection, options.catalogue.lease_bounds))
-    watched = Watched(store)
+    add_accounts(database, ACCOUNT)
+    backend = await database.open(options.catalogue)
+    try:
+        async with writing(database, backend.store, options) as engine:
+            yield engine
+    finally:
+        await backend.close()
+
+
+@asynccontextmanager
+async def writing(
+    database: Database, store: CountingStore, options: EngineOptions
+) -> AsyncIterator[Engine]:
+    """Run a writer on an open database."""
+    clock, observer, watched = database.clock, KeepingObserver(), Watched(store)
     writer = Writer(watched, options.catalogue, clock, observer, options.queue)
     running = asyncio.create_task(writer.run())
-    beside = open_reader(Place(path=path))
     try:
         yield Engine(
             writer=writer,
             store=store,
             watched=watched,
-            connection=connection,
-            beside=beside,
+            database=database,
             clock=clock,
             observer=observer,
             running=running,
@@ -137,11 +134,3 @@ async def running_engine(path: Path, options: EngineOptions | None = None) -> As
             await running
     finally:
         running.cancel()
-        beside.close()
-        await store.close()
-
-
-def add_account(connection: apsw.Connection, account: Account) -> None:
-    """Write the row of an account, unless it is there."""
-    if connection.execute(SQL["load_account"], {"account_id": account.id}).get is None:
-        connection.execute(SQL["insert_account"], rows.account_insert_row(account))

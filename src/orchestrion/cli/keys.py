@@ -1,7 +1,8 @@
 """`orchestrion keys`: API keys made, listed and revoked by the operator."""
 
+import asyncio
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 
 import click
 import msgspec
@@ -13,8 +14,9 @@ from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.core.bodies import RegisterBody
 from orchestrion.core.ids import KEY_PREFIX
 from orchestrion.core.instants import format_instant
-from orchestrion.settings import load_database_path
-from orchestrion.store.sqlite import operator
+from orchestrion.databases import operator_of
+from orchestrion.settings import DATABASE_SETTINGS, load_database_options
+from orchestrion.store.operator import Operator
 
 AMBIGUOUS_SHOWN_MAX = 5
 
@@ -37,12 +39,12 @@ def keys() -> None:
 @click.option("--account", metavar="ID", help="Account the key is for; else a new one is made.")
 @click.option("--email", metavar="ADDRESS", help="Contact kept with a new account.")
 @click.option("--json", "shape", flag_value="json", help="Print key, key id and account as JSON.")
-@settings_flags(["database"])
+@settings_flags(DATABASE_SETTINGS)
 def create(account: str | None, email: str | None, shape: str | None, **values: str | None) -> None:
     """Make a key and print it, once."""
     with refusals():
         _refuse_bad_email(email)
-        created = operator.create_key(load_database_path(sources(values)), account, email)
+        created = asyncio.run(_operator(values).create_key(account, email))
     if shape == "json":
         parts = {"key": created.key, "key_id": created.key_id, "account_id": created.account_id}
         click.echo(msgspec.json.encode(parts))
@@ -66,14 +68,14 @@ def _refuse_bad_email(email: str | None) -> None:
 
 @keys.command("list")
 @click.option("--json", "shape", flag_value="json", help="Print one JSON array.")
-@settings_flags(["database"])
+@settings_flags(DATABASE_SETTINGS)
 def list_(shape: str | None, **values: str | None) -> None:
     """List keys, revoked ones included.
 
     A table on a terminal; elsewhere lines of key, account, created and revoked, tabs between.
     """
     with refusals():
-        rows = _rows(load_database_path(sources(values)))
+        rows = _rows(_operator(values))
     if shape == "json":
         click.echo(msgspec.json.encode(rows))
     elif sys.stdout.isatty():
@@ -89,21 +91,25 @@ def list_(shape: str | None, **values: str | None) -> None:
 
 @keys.command
 @click.argument("key_id_or_prefix")
-@settings_flags(["database"])
+@settings_flags(DATABASE_SETTINGS)
 def revoke(key_id_or_prefix: str, **values: str | None) -> None:
     """End a key, named by its id or the beginning of it.
 
     A running server refuses it within 5 seconds.
     """
     with refusals():
-        path = load_database_path(sources(values))
-        key_id = _only_match(key_id_or_prefix, [row.key_id for row in _rows(path)])
-        revoked = operator.revoke_key(path, key_id)
+        operator = _operator(values)
+        key_id = _only_match(key_id_or_prefix, [row.key_id for row in _rows(operator)])
+        revoked = asyncio.run(operator.revoke_key(key_id))
     click.echo(key_id)
     click.echo("Revoked." if revoked else "It was revoked before.", err=True)
 
 
-def _rows(path: Path) -> list[_Row]:
+def _operator(values: Mapping[str, str | None]) -> Operator:
+    return operator_of(load_database_options(sources(values)))
+
+
+def _rows(operator: Operator) -> list[_Row]:
     return [
         _Row(
             key_id=key.key_id,
@@ -111,7 +117,7 @@ def _rows(path: Path) -> list[_Row]:
             created_at=format_instant(key.created_at),
             revoked_at=None if key.revoked_at is None else format_instant(key.revoked_at),
         )
-        for key in operator.list_keys(path)
+        for key in asyncio.run(operator.list_keys())
     ]
 
 

@@ -1,5 +1,8 @@
 """`orchestrion serve`: reads the settings and runs the server."""
 
+import os
+import sys
+
 import click
 import uvloop
 
@@ -8,6 +11,8 @@ from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.main import serve as serve_forever
 from orchestrion.settings import SETTINGS, load_settings
+from orchestrion.supervisor.handover import this_worker
+from orchestrion.supervisor.host import supervise
 
 
 @click.command
@@ -19,8 +24,11 @@ def serve(**values: str | None) -> None:
     wins over a variable, a variable over the file.
     """
     with refusals():
+        worker = this_worker(os.environ)
         settings = load_settings(sources(values))
         try:
-            uvloop.run(serve_forever(settings))
+            if worker.index is None and settings.workers > 1:
+                sys.exit(uvloop.run(supervise(settings, [sys.executable, *sys.orig_argv[1:]])))
+            uvloop.run(serve_forever(settings, worker))
         except CannotListen as error:
             raise Refusal(str(error)) from error

@@ -20,7 +20,7 @@ from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
 from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Waiting
 
 CONFLICT_TRIES: Final = 3
-# Before the second try up to so long, and each time twice as long: whoever was in the way goes on.
+# Waited at most before the second try, and twice as long before each further one.
 CONFLICT_WAIT_SECONDS: Final = 0.02
 STOPPING: Final = "The server is stopping; nothing was changed."
 STOPPING_WAIT_SECONDS: Final = 2
@@ -78,7 +78,10 @@ class Writer:
         if self._store.lanes == 1:
             await self._run_lane(0)
             return
-        lanes = [asyncio.create_task(self._run_lane(one)) for one in range(self._store.lanes)]
+        lanes = [
+            asyncio.create_task(self._run_lane(number), name=f"writer {number}")
+            for number in range(self._store.lanes)
+        ]
         try:
             await asyncio.gather(*lanes)
         finally:
@@ -160,7 +163,7 @@ class Writer:
         decide = partial(decide_all, commands, self._catalogue)
         for tries in range(CONFLICT_TRIES):
             if tries:
-                await asyncio.sleep(random.random() * CONFLICT_WAIT_SECONDS * 2**tries / 2)  # noqa: S311 - no secret
+                await asyncio.sleep(_conflict_wait(tries))
             try:
                 outcomes = await self._store.transact(_needs(batch), decide)
             except Conflict as conflict:
@@ -197,3 +200,8 @@ def _create_key(command: Command) -> tuple[str, str] | None:
     if isinstance(command, CreateTask) and command.idempotency_key is not None:
         return (command.account_id, command.idempotency_key)
     return None
+
+
+def _conflict_wait(tries: int) -> float:
+    # Writers that met once must not meet again at the next step.
+    return random.random() * CONFLICT_WAIT_SECONDS * 2 ** (tries - 1)  # noqa: S311 - no secret

@@ -23,6 +23,7 @@ class RequestLine(Struct, frozen=True, gc=False):
     duration_ms: float
     account: str | UnsetType = UNSET
     error: str | UnsetType = UNSET
+    worker: int | UnsetType = UNSET
 
 
 Line = RequestLine | Raw

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from orchestrion.core.instants import Instant, format_instant
 from orchestrion.engine.ports import Clock, RequestRecord
@@ -28,6 +28,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: int = 2
     level: Level = "info"
     format: Format = "auto"
+    # The number of this process among those of one server.
+    worker: int | None = None
     limits: OutputLimits = OutputLimits()
 
 
@@ -38,7 +40,12 @@ class Logs:
         rendering = _rendering(options)
         self._clock = clock
         self._output = Output(options.descriptor, options.limits, self._lost)
-        self._events = event_logger(self._output.put_text, options.level, rendering, clock)
+        events = event_logger(self._output.put_text, options.level, rendering, clock)
+        self._worker: int | UnsetType = UNSET
+        if options.worker is not None:
+            self._worker = options.worker
+            events = events.bind(worker=options.worker)
+        self._events = events
         self._stamp = (Instant(0), "")
         self._traceback_second = 0
         self._tracebacks = 0
@@ -115,6 +122,7 @@ class Logs:
                 int(record.seconds * 1_000_000) / 1_000,
                 record.account_id or UNSET,
                 record.error or UNSET,
+                self._worker,
             )
         )
 

@@ -1,7 +1,9 @@
 """A tiny HTTP server for the metrics page, in the event loop that is there; never the API's."""
 
 import asyncio
+import socket
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter, Task
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -48,27 +50,35 @@ class MetricsServer:
         self._host = host
         self._port = port
         self._limits = limits
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._exchanges: set[Task[None]] = set()
 
-    async def start(self) -> int:
-        """Begin to listen; the port, chosen by the system if 0 was asked for."""
-        self._server = await asyncio.start_server(
-            self._connected, self._host, self._port, limit=self._limits.head_bytes_max
-        )
-        port: int = self._server.sockets[0].getsockname()[1]
+    async def start(self, listeners: Sequence[socket.socket] = ()) -> int:
+        """Begin to listen; the port, chosen by the system if 0 was asked for.
+
+        Sockets given listen already, and take the place of host and port.
+        """
+        most = self._limits.head_bytes_max
+        for listener in listeners:
+            server = await asyncio.start_server(self._connected, sock=listener, limit=most)
+            self._servers.append(server)
+        if not listeners:
+            self._servers.append(
+                await asyncio.start_server(self._connected, self._host, self._port, limit=most)
+            )
+        port: int = self._servers[0].sockets[0].getsockname()[1]
         return port
 
     async def stop(self) -> None:
         """Stop listening and cut what is being answered; harmless if never started."""
-        if self._server is None:
-            return
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for exchange in self._exchanges:
             exchange.cancel()
         await asyncio.gather(*self._exchanges, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
 
     def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         if len(self._exchanges) >= self._limits.connections_max:

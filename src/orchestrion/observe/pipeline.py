@@ -42,6 +42,7 @@ FIELDS = frozenset(
         "store",
         "url",
         "version",
+        "worker",
         EXCEPTION,
     }
 )

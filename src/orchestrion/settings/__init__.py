@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrion.settings.sources import SettingError, Sources, resolve
 from orchestrion.settings.table import SETTINGS, Setting
-from orchestrion.settings.values import PLANS_BUILT_IN, Network
+from orchestrion.settings.values import PLANS_BUILT_IN, PORT_MAX, Network
 from orchestrion.store.address import Address, DatabaseOptions, Pooler, SqliteFile
 
 __all__ = [
@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Literal["auto", "json", "console"] = "auto"
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    workers: int = 1
     drain_delay_seconds: int = 0
     shutdown_seconds: int = 20
 
@@ -50,6 +51,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database_options(self) -> DatabaseOptions:
         """The database, as what opens it wants it."""
         return DatabaseOptions(address=self.database, pooler=self.database_pooler)
+
+    @property
+    def metrics_ports(self) -> range:
+        """The port of each worker's metrics, in the order of their indexes; none if off."""
+        return range(self.metrics_port, self.metrics_port + (self.metrics_port and self.workers))
 
     @property
     def plans_path(self) -> Path | None:
@@ -60,10 +66,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load_settings(sources: Sources) -> Settings:
     """Read all settings from the sources; raises SettingError."""
     names = [setting.name for setting in SETTINGS]
-    return msgspec.structs.replace(Settings(), **resolve(SETTINGS, sources, names))
+    settings = msgspec.structs.replace(Settings(), **resolve(SETTINGS, sources, names))
+    _refuse_too_many_workers(settings)
+    return settings
 
 
 def load_database_options(sources: Sources) -> DatabaseOptions:
     """Read where the database is, whatever the other settings say; raises SettingError."""
     given = resolve(SETTINGS, sources, DATABASE_SETTINGS)
     return msgspec.structs.replace(Settings(), **given).database_options
+
+
+def _refuse_too_many_workers(settings: Settings) -> None:
+    if settings.workers > 1 and isinstance(settings.database, SqliteFile):
+        raise SettingError(
+            f"setting workers cannot be {settings.workers} on a SQLite database, a file that one "
+            "process writes: allowed is 1 there, or more with database postgresql://…"
+        )
+    port_max = PORT_MAX + 1 - settings.workers
+    if settings.metrics_port > port_max:
+        raise SettingError(
+            f"setting metrics_port cannot be {settings.metrics_port} with {settings.workers} "
+            f"workers, each on a port of its own: allowed is up to {port_max}"
+        )

@@ -18,6 +18,7 @@ from orchestrion.settings.values import (
 )
 
 VARIABLE_START = "ORCHESTRION_"
+WORKERS_MAX = 64
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +89,14 @@ SETTINGS = (
     ),
     Setting(name="metrics_host", kind=HOST, about="Address /metrics listens on."),
     Setting(
-        name="metrics_port", kind=whole_number(0, PORT_MAX), about="Port of /metrics; 0 is off."
+        name="metrics_port",
+        kind=whole_number(0, PORT_MAX),
+        about="Port of /metrics; 0 is off. Worker i of several has the i-th port after it.",
+    ),
+    Setting(
+        name="workers",
+        kind=whole_number(1, WORKERS_MAX),
+        about="Processes that serve together; more than 1 need PostgreSQL.",
     ),
     Setting(
         name="drain_delay_seconds",

@@ -28,9 +28,7 @@ _POSTGRES = re.compile(
     rf"postgres(?:ql)?://(?:(?P<user>{_PERCENT}*)(?::(?:{_PERCENT}|:)*)?@)?"
     r"(?P<hosts>[^\s/?#@]*)(?:/(?P<name>[^\s/?#]*))?(?:\?(?P<query>[^\s#]+))?"
 )
-_HOST = re.compile(
-    rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{{2}})+)(?::([0-9]{{1,5}}))?"
-)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
 
 
 class SqliteFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +103,7 @@ def _parameters(query: str) -> dict[str, str]:
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
         raise ValueError("a parameter is given twice")
-    if not POSTGRES_PARAMETERS >= parameters.keys():
+    if not parameters.keys() <= POSTGRES_PARAMETERS:
         raise ValueError(f"its parameters may be {', '.join(sorted(POSTGRES_PARAMETERS))}")
     return parameters
 

@@ -55,9 +55,7 @@ def outstanding(applied: Collection[Applied], known: Sequence[Migration]) -> lis
     return [migration for migration in known if migration.number not in numbers]
 
 
-def due(
-    applied: Collection[Applied], known: Sequence[Migration], phase: Phase
-) -> list[Migration]:
+def due(applied: Collection[Applied], known: Sequence[Migration], phase: Phase) -> list[Migration]:
     """Give what may be applied now, in order: `post` means that no older program runs."""
     lacking = outstanding(applied, known)
     if phase == "post" or not applied:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 
@@ -23,6 +24,11 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     metrics_listeners: Sequence[Sequence[socket.socket]]
     # Whether the worker tells the operator where the service is.
     greets: bool
+
+    def close(self) -> None:
+        """Let go of the sockets; workers keep theirs."""
+        for listener in (*self.listeners, *chain(*self.metrics_listeners)):
+            listener.close()
 
 
 class Child:
@@ -114,7 +120,7 @@ def _started(launch: Launch, index: int, channel: socket.socket) -> subprocess.P
         launch.command,
         stdin=subprocess.DEVNULL,
         env={**os.environ, VARIABLE: msgspec.json.encode(handover).decode()},
-        pass_fds=(*handover.listeners, *handover.metrics_listeners, handover.channel),
+        pass_fds=(*handover.listeners, *handover.metrics_listeners, channel.fileno()),
         # A Ctrl-C at the terminal reaches the supervisor alone, which stops the others in order.
         start_new_session=True,
     )

@@ -1,7 +1,7 @@
-"""What a supervisor hands to a worker process, and how the worker hears from it again.
+"""What a supervisor hands to a worker process, and how the two hear from each other.
 
-One channel says it all: a byte up when the worker serves; a byte down that asks it to stop; its
-end, once the supervisor is gone in whatever manner. So no worker outlives its supervisor.
+One channel says it all: a byte up when the worker serves, a byte down that asks it to stop, and
+its end once the other side is gone in whatever manner. So no worker outlives its supervisor.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -20,63 +20,77 @@ RELIEVED = b"r"
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker starts with; sockets by their descriptors, which the process inherits."""
+    """What a process starts with; sockets by their descriptors, which it inherits."""
 
-    index: int
-    listeners: tuple[int, ...]
-    metrics_listeners: tuple[int, ...]
-    channel: int
-    # Whether this one tells the operator where the service is.
-    greets: bool
+    # None for a process that nobody supervises.
+    index: int | None = None
+    channel: int | None = None
+    listeners: tuple[int, ...] = ()
+    metrics_listeners: tuple[int, ...] = ()
+    # Whether this process tells the operator where the service is.
+    greets: bool = True
 
 
 class Worker:
-    """This process as its supervisor's worker."""
+    """This process's side of a handover."""
 
     def __init__(self, handover: Handover) -> None:
         self.index = handover.index
         self.greets = handover.greets
-        self.listeners = _adopted(handover.listeners)
-        self.metrics_listeners = _adopted(handover.metrics_listeners)
-        (self._channel,) = _adopted((handover.channel,))
+        self.listeners = tuple(map(_adopted, handover.listeners))
+        self.metrics_listeners = tuple(map(_adopted, handover.metrics_listeners))
+        # Never closed here: its end tells the supervisor that this process has ended.
+        self._channel = None if handover.channel is None else _adopted(handover.channel)
         self._heard = b""
 
     def tell_serving(self) -> None:
         """Tell the supervisor that requests are answered."""
-        self._channel.send(SERVING, socket.MSG_NOSIGNAL)
+        if self._channel is not None:
+            with suppress(ConnectionError):
+                self._channel.send(SERVING)
 
     @contextmanager
     def heeding(self, stop: asyncio.Event, relieved: asyncio.Event) -> Iterator[None]:
         """Stop when the supervisor asks or ends; `relieved` is set where another took over."""
+        if self._channel is None:
+            yield
+            return
         loop = asyncio.get_running_loop()
 
         def hear() -> None:
-            word = self._channel.recv(1)
+            word = self._word()
             if word == RELIEVED:
                 relieved.set()
+            elif not word:
+                loop.remove_reader(channel)
+                if self._heard == STOP:
+                    # Nobody waits for the end of this stop: as a second signal to one server.
+                    signal.raise_signal(signal.SIGKILL)
+            self._heard = word
             stop.set()
-            if word:
-                self._heard = word
-                return
-            loop.remove_reader(self._channel)
-            if self._heard == STOP:
-                # It was told to end at once, and can no longer say so.
-                signal.raise_signal(signal.SIGKILL)
 
-        loop.add_reader(self._channel, hear)
+        channel = self._channel
+        loop.add_reader(channel, hear)
         try:
             yield
         finally:
-            loop.remove_reader(self._channel)
+            loop.remove_reader(channel)
+
+    def _word(self) -> bytes:
+        """Give the next byte of the channel; none at its end."""
+        assert self._channel is not None
+        try:
+            return self._channel.recv(1)
+        except ConnectionError:
+            return b""
 
 
-def this_worker(variables: MutableMapping[str, str]) -> Worker | None:
-    """Take what a supervisor left for this process, if one started it."""
-    text = variables.pop(VARIABLE, None)
-    return None if text is None else Worker(msgspec.json.decode(text, type=Handover))
+def this_worker(variables: MutableMapping[str, str]) -> Worker:
+    """Take what a supervisor may have left for this process."""
+    text = variables.pop(VARIABLE, "{}")
+    return Worker(msgspec.json.decode(text, type=Handover))
 
 
-def _adopted(descriptors: tuple[int, ...]) -> tuple[socket.socket, ...]:
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - as the library has it
-    return tuple(socket.socket(fileno=descriptor) for descriptor in descriptors)
+def _adopted(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - as the library has it
+    return socket.socket(fileno=descriptor)

@@ -53,12 +53,13 @@ class Slot:
 
     async def begin(self, launch: Launch) -> None:
         """Have a first worker serve; raises CannotStart."""
-        while not await self._fill(launch):
-            code = self._started[-1].code or 0
-            # What a worker itself refuses, it would refuse again.
-            if code > 0 or self._deaths + 1 == self._limits.start_deaths_max:
-                raise CannotStart(max(code, 1))
-            await self._mourn(self._started[-1])
+        async with self._turn:
+            while not await self._fill(launch):
+                code = self._started[-1].code or 0
+                # What a worker itself refuses, it would refuse again.
+                if code > 0 or self._deaths + 1 == self._limits.start_deaths_max:
+                    raise CannotStart(max(code, 1))
+                await self._mourn(self._started[-1])
 
     async def keep(self, launch: Launch) -> None:
         """Have another worker serve whenever one died, for ever."""

@@ -6,6 +6,9 @@ import os
 import socket
 from collections.abc import Iterable
 
+# Connections that may wait to be accepted.
+BACKLOG = 2_048
+
 # As the system's look-up gives it, which differs between address families.
 Address = tuple[str | int | bytes, ...]
 
@@ -14,8 +17,13 @@ class CannotListen(Exception):
     """The address is taken, forbidden, not ours or not one; the text says which."""
 
 
-async def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listen on every address the host name stands for, all on one port; 0 means any free one."""
+async def listen(
+    host: str, port: int, backlog: int = BACKLOG, *, purpose: str = ""
+) -> list[socket.socket]:
+    """Listen on every address the host name stands for, all on one port; 0 means any free one.
+
+    Raises CannotListen, which tells the purpose too.
+    """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -23,7 +31,8 @@ async def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
         places = {(family, (name, port, *rest)) for family, _, _, _, (name, _, *rest) in found}
         return _listen_all(places, backlog)
     except (OSError, OverflowError, UnicodeError) as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: {_reason(error)}") from error
+        place = f"{host}:{port}{purpose}"
+        raise CannotListen(f"cannot listen on {place}: {_reason(error)}") from error
 
 
 def _listen_all(places: Iterable[tuple[int, Address]], backlog: int) -> list[socket.socket]:

@@ -5,14 +5,14 @@ import contextlib
 import functools
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
 from orchestrion.api.serving.gate import Gate, ProtocolHooks
-from orchestrion.api.serving.listener import listen
+from orchestrion.api.serving.listener import BACKLOG, listen
 from orchestrion.api.serving.phases import ProtocolLimits
 from orchestrion.api.serving.protocol import ServiceProtocol
 
@@ -31,19 +31,26 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int  # 0 lets the system choose
+    # Sockets that listen already, in place of host and port; the server closes them.
+    listeners: Sequence[socket.socket] = ()
     hooks: ProtocolHooks
     limits: ProtocolLimits = ProtocolLimits()
-    backlog: int = 2_048
+    backlog: int = BACKLOG
     drain_delay_seconds: float = 0
     shutdown_seconds: float = 20
 
 
 class ServerLifecycle(msgspec.Struct, frozen=True, kw_only=True):
-    """When to stop, and whom to tell that it started (host, port) and that it is stopping."""
+    """When to stop, and whom to tell that it started (host, port) and that it is stopping.
+
+    Once `relieved` is set another server accepts what comes to the same sockets: a stop then has
+    no drain delay.
+    """
 
     stop: asyncio.Event
     on_started: Callable[[str, int], None]
     on_stopping: Callable[[], None]
+    relieved: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
 
 async def serve_http(app: ASGIApp, options: ServerOptions, lifecycle: ServerLifecycle) -> None:
@@ -52,7 +59,9 @@ async def serve_http(app: ASGIApp, options: ServerOptions, lifecycle: ServerLife
     Order of a stop: `on_stopping`; `drain_delay_seconds` of further service; the listener closes;
     up to `shutdown_seconds` for requests to finish; what is left is cancelled.
     """
-    sockets = await listen(options.host, options.port, options.backlog)
+    sockets = list(options.listeners)
+    if not sockets:
+        sockets = await listen(options.host, options.port, options.backlog)
     _allow_open_files(options.limits.connections_max + options.limits.turned_away_max)
     server = _Server(app, options, lifecycle)
     try:
@@ -87,7 +96,9 @@ class _Server(uvicorn.Server):
             await self._lifecycle.stop.wait()
             self._lifecycle.on_stopping()
             self._gate.stop()
-            await asyncio.sleep(self._options.drain_delay_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._options.drain_delay_seconds):
+                    await self._lifecycle.relieved.wait()
         finally:
             ticking.cancel()
 

@@ -14,10 +14,17 @@ import asyncpg
 import msgspec
 
 from orchestrion.core.faults import StoreRefused
-from orchestrion.store.migrate import Applied, Migration, Phase, due, load_migrations, refuse_departed
+from orchestrion.store.migrate import (
+    Applied,
+    Migration,
+    Phase,
+    due,
+    load_migrations,
+    refuse_departed,
+)
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
-from orchestrion.store.postgres.working import opened, opened_in_time, transaction
+from orchestrion.store.postgres.working import opened, transaction
 
 KNOWN: Final = tuple(load_migrations("orchestrion.store.postgres"))
 # "orchestr" in ASCII; advisory locks of other programs in the same database are named otherwise.
@@ -29,15 +36,18 @@ select exists (
 ), to_regclass('schema_migrations') is not null
 """
 _APPLIED: Final = "select number, name from schema_migrations order by number"
-_MOMENT: Final = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
-_RECORD: Final = f"insert into schema_migrations values ($1, $2, {_MOMENT})"
+_RECORD: Final = """
+insert into schema_migrations (number, name, applied_at)
+values ($1, $2, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+"""
 _SCRIPT: Final = """\
 begin;
 set local lock_timeout = '{lock_ms}ms';
 set local statement_timeout = 0;
 do $$ begin perform pg_advisory_xact_lock({lock}); end $$;
 {sql}
-insert into schema_migrations values ({number}, '{name}', {moment});
+insert into schema_migrations (number, name, applied_at)
+values ({number}, '{name}', floor(extract(epoch from clock_timestamp()) * 1000)::bigint);
 commit;
 """
 _ANOTHER: Final = (
@@ -55,14 +65,17 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     turn_seconds: float = 600
 
 
+PATIENCE: Final = Patience()
+
+
 async def prepare(
-    place: Place, known: Sequence[Migration] = KNOWN, patience: Patience = Patience()
+    place: Place, known: Sequence[Migration] = KNOWN, patience: Patience = PATIENCE
 ) -> None:
     """Make a database fit for this program, an empty one included; raises StoreRefused.
 
     A database that is just starting is waited for.
     """
-    async with opened_in_time(place) as session:
+    async with opened(place, place.opening_seconds) as session:
         await _run(session, "pre", known, patience)
 
 
@@ -70,7 +83,7 @@ async def migrate(
     place: Place,
     phase: Phase,
     known: Sequence[Migration] = KNOWN,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENCE,
 ) -> list[Migration]:
     """Apply what is due, and tell what was applied here; raises StoreRefused."""
     async with opened(place) as session:
@@ -93,12 +106,11 @@ def script(migrations: Sequence[Migration]) -> str:
     """Write the files for psql, each with its record in one transaction."""
     parts = [
         _SCRIPT.format(
-            lock_ms=_milliseconds(Patience().lock_seconds),
+            lock_ms=_milliseconds(PATIENCE.lock_seconds),
             lock=LOCK,
             sql=migration.sql.strip(),
             number=migration.number,
             name=migration.name,
-            moment=_MOMENT,
         )
         for migration in migrations
     ]

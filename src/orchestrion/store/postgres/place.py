@@ -1,6 +1,7 @@
 """Where the shared database is, and every limit that holds between it and one server."""
 
 import math
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +15,17 @@ Pooler: TypeAlias = Literal["none", "transaction"]
 APPLICATION: Final = "orchestrion"
 # A rule of ours: batches lock what they read, so a later statement must see the latest commits.
 _ISOLATION: Final = "begin isolation level read committed"
+# The statements are few and each has one good plan, which follows an index. It is made once, often
+# while a table is still empty: what looks cheap then must not be kept when the table has grown.
+_PLANS: Final = MappingProxyType(
+    {
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }
+)
 _UNREADABLE: Final = (
     "the database address cannot be read: write it as postgresql://user:password@host/name, with"
     " special characters in user and password percent-encoded (@ as %40)"
@@ -83,7 +95,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """The address without user, password and options, for messages."""
         parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def addresses(self) -> tuple[str, ...]:
         """Give one address per host named, so that a dead one costs no more than its own time.
@@ -99,7 +111,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             raise StoreRefused(_UNREADABLE) from None
         if not readable or "@" in user or "@" in parts.path:
             raise StoreRefused(_UNREADABLE)
-        return tuple(urlunsplit(each) for each in found)
+        return tuple(map(urlunsplit, found)) if "," in hosts else (self.url,)
 
     def start_up(self, role: Role) -> dict[str, str]:
         """Give what a session is started with; a pooler would hand the session to others."""
@@ -108,9 +120,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "application_name": f"{APPLICATION} {role.name}",
             **role.settings(),
-            # The statements are few and each has one good plan.
-            "plan_cache_mode": "force_generic_plan",
-            "jit": "off",
+            **_PLANS,
             # Time out a client that died silently, so that its locks go.
             "tcp_keepalives_idle": str(self.keepalive_idle_seconds),
             "tcp_keepalives_interval": str(self.keepalive_interval_seconds),
@@ -122,8 +132,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """Give the one simple query that opens a transaction under the role's limits."""
         if self.pooler == "none":
             return _ISOLATION
-        limits = (f"set local {name} = {value}" for name, value in role.settings().items())
-        return "; ".join((_ISOLATION, *limits, "set local plan_cache_mode = force_generic_plan"))
+        settings = {**role.settings(), **_PLANS}
+        local = (f"set local {name} = {value}" for name, value in settings.items())
+        return "; ".join((_ISOLATION, *local))
 
     def command_seconds(self, role: Role) -> float | None:
         """Give how long a client waits for the answer to one statement."""

@@ -15,12 +15,9 @@ CLOSING_SECONDS: Final = 2.0
 
 
 @asynccontextmanager
-async def opened(place: Place) -> AsyncIterator[Session]:
+async def opened(place: Place, patience_seconds: float = 0) -> AsyncIterator[Session]:
     """Open a session and close it; raises StoreRefused for whatever the database refuses."""
-    try:
-        session = await open_session(place, OPERATOR)
-    except Unavailable as error:
-        raise StoreRefused(str(error)) from error
+    session = await _open(place, patience_seconds)
     try:
         yield session
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -30,22 +27,15 @@ async def opened(place: Place) -> AsyncIterator[Session]:
             await session.close(timeout=CLOSING_SECONDS)
 
 
-@asynccontextmanager
-async def opened_in_time(place: Place) -> AsyncIterator[Session]:
-    """Open a session, waiting a while for a database that is just starting."""
-    deadline = asyncio.get_running_loop().time() + place.opening_seconds
+async def _open(place: Place, patience_seconds: float) -> Session:
+    deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:
-            probe = await open_session(place, OPERATOR)
+            return await open_session(place, OPERATOR)
         except Unavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise StoreRefused(str(error)) from error
             await asyncio.sleep(place.first_backoff_seconds)
-        else:
-            break
-    await probe.close(timeout=CLOSING_SECONDS)
-    async with opened(place) as session:
-        yield session
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Brings a file up to date. One server uses it, so nothing older runs beside: phases mean nothing."""
+"""Brings a file up to date; it has one server, so nothing older runs beside and phases are one."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,12 +14,14 @@ from orchestrion.store.migrate import (
 )
 
 KNOWN: Final = tuple(load_migrations("orchestrion.store.sqlite"))
-_MOMENT: Final = "cast(unixepoch('subsec') * 1000 as integer)"
-_RECORD: Final = f"insert into schema_migrations values (?, ?, {_MOMENT})"
+_RECORD: Final = (
+    "insert into schema_migrations values (?, ?, cast(unixepoch('subsec') * 1000 as integer))"
+)
 _SCRIPT: Final = """\
 begin immediate;
 {sql}
-insert into schema_migrations values ({number}, '{name}', {moment});
+insert into schema_migrations
+values ({number}, '{name}', cast(unixepoch('subsec') * 1000 as integer));
 commit;
 """
 
@@ -56,8 +58,6 @@ def applied(connection: apsw.Connection) -> list[Applied]:
 def script(migrations: Sequence[Migration]) -> str:
     """Write the files, each with its record in one transaction, for the shell of SQLite."""
     return "\n".join(
-        _SCRIPT.format(
-            sql=migration.sql.strip(), number=migration.number, name=migration.name, moment=_MOMENT
-        )
+        _SCRIPT.format(sql=migration.sql.strip(), number=migration.number, name=migration.name)
         for migration in migrations
     )

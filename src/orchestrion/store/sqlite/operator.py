@@ -77,9 +77,7 @@ def first_key(path: Path) -> CreatedKey | None:
         return _created(connection, None, None)
 
 
-def _created(
-    connection: apsw.Connection, account_id: str | None, email: str | None
-) -> CreatedKey:
+def _created(connection: apsw.Connection, account_id: str | None, email: str | None) -> CreatedKey:
     now = wall_time()
     account = _account(connection, account_id, email, now)
     key, row = mint_key(account, now)

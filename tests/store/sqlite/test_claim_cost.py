@@ -16,7 +16,7 @@ from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.store.sqlite.loading import Loader
 from orchestrion.store.sqlite.saving import Saver
 from tests.factories import NOW, an_account, expect
-from tests.store.crowds import Steps, a_database, add_tasks, steps_of
+from tests.store.sqlite.crowds import Steps, a_database, add_tasks, steps_of
 from tests.unit import asks
 
 FEW = 1_000

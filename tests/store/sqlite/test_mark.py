@@ -10,13 +10,13 @@ from orchestrion.engine.clock import SteadyClock
 from orchestrion.store.sqlite.backend import SQL, Backend
 from orchestrion.store.sqlite.database import Place
 from orchestrion.store.sqlite.store import MARK
-from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.disks import Disk
 from tests.factories import expect
-from tests.http.disks import Disk
+from tests.store.sqlite.files import FileEngine, FileOptions, running_engine
 from tests.unit import asks
 
 
-def mark(engine: Engine) -> Instant:
+def mark(engine: FileEngine) -> Instant:
     return Instant(engine.beside.execute(SQL["load_mark"], {"name": MARK}).get)
 
 
@@ -31,10 +31,10 @@ async def test_every_commit_leaves_its_time_in_the_file(path: Path) -> None:
 
 async def test_a_commit_that_was_lost_does_not_count_as_marked(path: Path) -> None:
     disk = Disk()
-    async with running_engine(path, EngineOptions(vfs=disk.label)) as engine:
+    async with running_engine(path, FileOptions(vfs=disk.label)) as engine:
         await engine.together([asks.create(1)])
         engine.clock.advance(5)
-        disk.loses_syncs = True
+        disk.loses_commits = True
         lost = await engine.faults([asks.create(2)])
         disk.heal()
 

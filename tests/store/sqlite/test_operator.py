@@ -14,8 +14,9 @@ from orchestrion.core.faults import StoreRefused
 from orchestrion.core.outcomes import Changed
 from orchestrion.store.sqlite import operator
 from orchestrion.store.sqlite.database import Place, connect
-from tests.engine.engines import PATIENCE_SECONDS, Engine, running_engine
+from tests.engine.engines import PATIENCE_SECONDS, Engine
 from tests.factories import ACCOUNT_ID, expect
+from tests.store.sqlite.files import running_engine
 from tests.unit import asks
 
 ENOUGH = 200

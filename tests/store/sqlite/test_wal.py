@@ -13,9 +13,9 @@ from orchestrion.core.outcomes import Changed
 from orchestrion.store.sqlite import store
 from orchestrion.store.sqlite.database import Place, open_reader
 from orchestrion.store.sqlite.reading import SqliteReader
-from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.disks import Disk
 from tests.factories import ACCOUNT_ID
-from tests.http.disks import Disk
+from tests.store.sqlite.files import FileEngine, FileOptions, running_engine
 from tests.unit import asks
 
 CHECKPOINT_PAGES = 100
@@ -36,9 +36,9 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def engine(path: Path) -> AsyncIterator[Engine]:
+async def engine(path: Path) -> AsyncIterator[FileEngine]:
     disk = Disk()
-    async with running_engine(path, EngineOptions(vfs=disk.label)) as engine:
+    async with running_engine(path, FileOptions(vfs=disk.label)) as engine:
         yield engine
     disk.unregister()
 
@@ -47,7 +47,7 @@ def wal_pages(path: Path) -> int:
     return path.with_name(path.name + "-wal").stat().st_size // FRAME_BYTES
 
 
-async def write(engine: Engine, first: int, waves: int) -> None:
+async def write(engine: FileEngine, first: int, waves: int) -> None:
     for wave in range(first, first + waves):
         creates = [asks.create(wave * 10 + n, payload=PAYLOAD) for n in range(10)]
         outcomes = await engine.together(creates)
@@ -64,7 +64,7 @@ def held_open(path: Path) -> Iterator[None]:
     reader.close()
 
 
-async def test_steady_writing_keeps_the_log_short(engine: Engine, path: Path) -> None:
+async def test_steady_writing_keeps_the_log_short(engine: FileEngine, path: Path) -> None:
     longest = 0
     for wave in range(100):
         await write(engine, wave, 1)
@@ -75,7 +75,7 @@ async def test_steady_writing_keeps_the_log_short(engine: Engine, path: Path) ->
 
 
 async def test_steady_writing_beside_steady_reading_keeps_the_log_bounded(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: FileEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However slow this machine reads just now.
     monkeypatch.setattr(store, "CUT_WAIT_MS", 10_000)
@@ -101,7 +101,7 @@ async def test_steady_writing_beside_steady_reading_keeps_the_log_bounded(
 
 
 async def test_a_reader_that_stays_holds_up_no_commit(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: FileEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log must grow then; were each commit to wait for the reader, this would take minutes."""
     monkeypatch.setattr(store, "CHECKPOINT_PAGES", 10 * CHECKPOINT_PAGES)
@@ -117,7 +117,7 @@ async def test_a_reader_that_stays_holds_up_no_commit(
 
 
 async def test_the_log_is_cut_once_the_reader_has_left(
-    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: FileEngine, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "CUT_WAIT_MS", 10)
     await write(engine, 0, 5)
@@ -131,7 +131,7 @@ async def test_the_log_is_cut_once_the_reader_has_left(
     assert engine.count("select count(*) from tasks") == 800
 
 
-async def test_the_log_counts_what_operators_write(engine: Engine, path: Path) -> None:
+async def test_the_log_counts_what_operators_write(engine: FileEngine, path: Path) -> None:
     """Their connections empty nothing: the server's next commit sees how long the log became."""
     beside = apsw.Connection(str(path))
     beside.pragma("wal_autocheckpoint", 0)
@@ -188,7 +188,7 @@ async def test_a_checkpoint_that_breaks_off_costs_no_commit(
 ) -> None:
     """What was acknowledged stays in the log, and the next checkpoint moves it."""
     disk = Worn()
-    async with running_engine(path, EngineOptions(vfs="worn")) as engine:
+    async with running_engine(path, FileOptions(vfs="worn")) as engine:
         disk.error = error
         await write(engine, 0, 40)
         assert disk.refused > 0

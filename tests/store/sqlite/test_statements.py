@@ -12,7 +12,7 @@ import pytest
 from orchestrion.core.ids import ulid
 from orchestrion.store.named import load_statements
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, an_account
-from tests.store.crowds import a_database, add_tasks, steps_of
+from tests.store.sqlite.crowds import a_database, add_tasks, steps_of
 
 PACKAGE: Final = "orchestrion.store.sqlite"
 STATEMENTS: Final = load_statements(PACKAGE)

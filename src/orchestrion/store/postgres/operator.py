@@ -1,0 +1,151 @@
+"""What an operator does beside running servers: keys and a look, in short transactions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from orchestrion.core.account import new_account
+from orchestrion.core.faults import StoreRefused
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import Instant
+from orchestrion.store import rows
+from orchestrion.store.migrate import Migration, Phase, Selection, due, outstanding, refuse_departed
+from orchestrion.store.named import load_statements
+from orchestrion.store.operator import (
+    Check,
+    CreatedKey,
+    KeyRow,
+    Status,
+    mint_account_id,
+    mint_key,
+)
+from orchestrion.store.postgres import migrating
+from orchestrion.store.postgres.migrating import KNOWN, applied
+from orchestrion.store.postgres.place import Place
+from orchestrion.store.postgres.session import Session
+from orchestrion.store.postgres.working import opened, transaction
+
+SQL: Final = load_statements("orchestrion.store.postgres")
+# One server's worth is enough for one server; the advice is about two, for an upgrade in turns.
+SERVERS: Final = 2
+# "firstkey" in ASCII.
+FIRST_KEY_LOCK: Final = 0x66697273746B6579
+_EMPTY: Final = "the database is empty: `orchestrion serve` or `orchestrion db migrate` sets it up"
+_STATUS: Final = """
+select current_setting('server_version') as server, pg_database_size(current_database()) as size,
+  current_setting('server_encoding') as server_encoding, current_setting('fsync') as fsync,
+  current_setting('full_page_writes') as full_page_writes,
+  current_setting('synchronous_commit') as synchronous_commit,
+  current_setting('max_connections') as max_connections
+"""
+_DURABLE: Final = "turn it on: the server loses confirmed work in a crash"
+
+
+class PostgresOperator:
+    """Fits `store.operator.Operator`; each method opens a session of its own."""
+
+    def __init__(self, place: Place, shown: str) -> None:
+        self._place = place
+        self._shown = shown
+
+    async def create_key(self, account_id: str | None, email: str | None) -> CreatedKey:
+        async with opened(self._place) as session:
+            if not await applied(session):
+                await migrating.prepare(self._place)
+        async with self._transaction() as session:
+            return await _create(session, account_id, email)
+
+    async def first_key(self) -> CreatedKey | None:
+        async with self._transaction() as session:
+            await session.execute(f"select pg_advisory_xact_lock({FIRST_KEY_LOCK})")
+            if await session.fetchrow(SQL["any_key"]) is not None:
+                return None
+            return await _create(session, None, None)
+
+    async def list_keys(self) -> list[KeyRow]:
+        async with self._transaction() as session:
+            found = await session.fetch(SQL["list_keys"])
+        return [
+            KeyRow(key_id=key_id, account_id=account_id, created_at=created, revoked_at=revoked)
+            for key_id, account_id, created, revoked in found
+        ]
+
+    async def revoke_key(self, key_id: str) -> bool:
+        async with self._transaction() as session:
+            done = await session.execute(SQL["revoke_key"], key_id, await _now(session))
+        return done != "UPDATE 0"
+
+    async def migrate(self, phase: Phase) -> list[Migration]:
+        return await migrating.migrate(self._place, phase)
+
+    async def status(self) -> Status:
+        async with opened(self._place) as session:
+            found = await applied(session)
+            row = await session.fetchrow(_STATUS)
+        assert row is not None
+        return Status(
+            database=self._shown,
+            server=f"PostgreSQL {row['server']}",
+            size_bytes=row["size"],
+            applied=[record.number for record in found],
+            outstanding=outstanding(found, KNOWN),
+            checks=[
+                *(_on(name, row[name]) for name in ("fsync", "full_page_writes")),
+                _on("synchronous_commit", row["synchronous_commit"]),
+                Check(name="server_encoding", value=row["server_encoding"]),
+                self._connections(row["max_connections"]),
+            ],
+        )
+
+    async def sql(self, selection: Selection) -> str:
+        if selection == "all":
+            return migrating.script(KNOWN)
+        async with opened(self._place) as session:
+            found = await applied(session)
+        refuse_departed(found, KNOWN)
+        return migrating.script(due(found, KNOWN, selection))
+
+    def _connections(self, allowed: str) -> Check:
+        place = self._place
+        each = place.writers + place.readers + place.long_readers
+        advice = f"raise it: each server process takes up to {each}, operators one more"
+        enough = int(allowed) > SERVERS * each
+        return Check(name="max_connections", value=allowed, advice="" if enough else advice)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Session]:
+        async with opened(self._place) as session:
+            found = await applied(session)
+            if not found:
+                raise StoreRefused(_EMPTY)
+            refuse_departed(found, KNOWN)
+            async with transaction(session):
+                yield session
+
+
+def _on(name: str, value: str) -> Check:
+    return Check(name=name, value=value, advice=_DURABLE if value == "off" else "")
+
+
+async def _create(session: Session, account_id: str | None, email: str | None) -> CreatedKey:
+    now = await _now(session)
+    account = await _account(session, account_id, email, now)
+    key, row = mint_key(account, now)
+    await session.execute(SQL["insert_keys"], *zip(rows.key_row(row)))
+    return CreatedKey(key=key, key_id=row.id, account_id=account)
+
+
+async def _account(
+    session: Session, account_id: str | None, email: str | None, now: Instant
+) -> AccountId:
+    if account_id is None:
+        account = new_account(mint_account_id(now), email, now)
+        await session.execute(SQL["insert_accounts"], *zip(rows.account_insert_row(account)))
+        return account.id
+    if await session.fetchrow(SQL["load_account"], account_id) is None:
+        raise StoreRefused(f"there is no account {account_id}")
+    return AccountId(account_id)
+
+
+async def _now(session: Session) -> Instant:
+    return Instant(await session.fetchval(SQL["read_moment"], None))
