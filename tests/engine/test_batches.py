@@ -10,6 +10,7 @@ from orchestrion.core.task import Status, Task
 from orchestrion.engine import writer
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.store import rows
+from tests.databases import Database
 from tests.engine.engines import PATIENCE_SECONDS, SQL, Engine, EngineOptions, running_engine
 from tests.factories import a_task, a_task_id, ago, expect
 from tests.unit import asks
@@ -65,9 +66,9 @@ async def test_commands_of_one_wave_see_each_other(engine: Engine) -> None:
     assert [type(outcome) for outcome in outcomes] == [Changed, Held, Changed, Rejection]
 
 
-async def test_a_batch_has_an_upper_bound(path: Path) -> None:
+async def test_a_batch_has_an_upper_bound(database: Database) -> None:
     options = EngineOptions(queue=QueueLimits(batch_max=10))
-    async with running_engine(path, options) as engine:
+    async with running_engine(database, options) as engine:
         await engine.together(asks.create(number) for number in range(25))
 
         assert [batch.commands for batch in engine.observer.batches] == [10, 10, 5]
@@ -98,7 +99,7 @@ async def test_what_arrives_during_a_commit_makes_the_next_batch(engine: Engine)
 # --- answer after the commit
 
 
-async def test_nobody_is_answered_before_the_commit_returns(engine: Engine, path: Path) -> None:
+async def test_nobody_is_answered_before_the_commit_returns(engine: Engine, database: Database) -> None:
     """A lease is a promise: it must be on disk when its holder hears of it."""
     engine.watched.go_on.clear()
     callers = [asyncio.create_task(engine.writer.submit(asks.create(n))) for n in range(5)]

@@ -12,9 +12,10 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.outcomes import Changed, Counted, Rejection
 from orchestrion.engine.overload import QueueLimits
+from tests.clocks import START
 from tests.engine.engines import Engine
 from tests.engine.lanes import Lanes, lanes, register
-from tests.factories import NOW, a_task_id, expect
+from tests.factories import a_task_id, expect
 from tests.unit import asks
 
 ANNA, BERT, CARL = (AccountId(f"acct_{name}") for name in ("anna", "bert", "carl"))
@@ -49,7 +50,7 @@ def creates(account_id: AccountId, first: int, count: int) -> list[Command]:
 
 def a_count(account_id: AccountId) -> RequestCount:
     return RequestCount(
-        account_id=account_id, key_id=KeyId("key_1"), kind="reads", window_at=NOW, count=1
+        account_id=account_id, key_id=KeyId("key_1"), kind="reads", window_at=START, count=1
     )
 
 

@@ -11,6 +11,7 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.outcomes import Outcome, Rejection
 from orchestrion.engine.overload import OVERLOAD_WAIT_SECONDS, QueueLimits
+from tests.databases import Database
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_task_id, expect
 from tests.unit import asks
@@ -68,9 +69,9 @@ class Crowd:
 
 
 @pytest.fixture
-async def crowd(path: Path) -> AsyncIterator[Crowd]:
+async def crowd(database: Database) -> AsyncIterator[Crowd]:
     """Hold up a commit; 20 commands may wait behind it."""
-    async with running_engine(path, EngineOptions(queue=QueueLimits(queue_max=20))) as engine:
+    async with running_engine(database, EngineOptions(queue=QueueLimits(queue_max=20))) as engine:
         crowd = Crowd(engine)
         engine.watched.go_on.clear()
         crowd.join(asks.create(1))

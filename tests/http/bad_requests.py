@@ -18,7 +18,7 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of a body, path or header that would be unreadable written out."""
+    """A part of a body, path or header that would be unreachable written out."""
 
     repeat: str = ""
     times: int = 0

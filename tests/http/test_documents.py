@@ -10,9 +10,9 @@ from orchestrion.core.errors import ActionCode, ErrorCode
 from orchestrion.core.operations import OPERATIONS, PAGES
 from orchestrion.core.task import Status
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Harness, running
 from tests.http.callers import Caller, ok, recommended
-from tests.http.disks import Disk
 
 JSON = ["/.well-known/agent.json", "/v1/capabilities", "/v1/tool", "/v1/schema"]
 TEXTS = {
@@ -79,19 +79,19 @@ async def test_every_link_of_the_manifest_leads_somewhere(service: Harness) -> N
 
 
 async def test_a_server_that_knows_its_address_writes_it_into_its_links(
-    database: Path, disk: Disk
+    database: Database
 ) -> None:
     here = "https://tasks.example.org"
-    async with running(database, ServiceOptions(public_url=here), disk.label) as service:
+    async with running(database, ServiceOptions(public_url=here)) as service:
         manifest = (await service.client.get("/.well-known/agent.json")).json()
 
     links = [link for name, link in manifest.items() if name.endswith("_url")]
     assert all(link.startswith(f"{here}/") for link in links)
 
 
-async def test_artifacts_are_where_the_operator_says(database: Path, disk: Disk) -> None:
+async def test_artifacts_are_where_the_operator_says(database: Database) -> None:
     options = ServiceOptions(artifact_base_url="https://files.example.org")
-    async with running(database, options, disk.label) as service:
+    async with running(database, options) as service:
         caller = Caller(service, await service.account())
         claim = await caller.held()
         task = ok(await caller.do("complete", claim["task"]["id"], output_id="out_1"))

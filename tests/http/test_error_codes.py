@@ -11,15 +11,15 @@ import pytest
 from orchestrion.core.errors import ErrorCode
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle
 from tests.http.callers import Caller, Response, ok, recommended, refused
-from tests.http.disks import Disk
+from tests.databases import Database, Trouble
 
 
 class Scene(msgspec.Struct, frozen=True):
     """What a case works with."""
 
     customer: Caller
-    disk: Disk
-    database: Path
+    trouble: Trouble
+    database: Database
 
 
 Provoke = Callable[[Scene], Awaitable[Response]]
@@ -77,11 +77,11 @@ async def idempotency_conflict(scene: Scene) -> Response:
 
 
 async def idempotency_in_flight(scene: Scene) -> Response:
-    scene.disk.hold()
+    scene.trouble.hold()
     first = asyncio.create_task(scene.customer.create(idempotencyKey="k"))
-    await asyncio.to_thread(scene.disk.wait_until_held)
+    await scene.trouble.held()
     second = await scene.customer.create(idempotencyKey="k")
-    scene.disk.release()
+    scene.trouble.release()
     ok(await first, 201)
     return second
 
@@ -111,7 +111,7 @@ async def rate_limited(scene: Scene) -> Response:
 
 
 async def server_error(scene: Scene) -> Response:
-    scene.disk.full = True
+    scene.trouble.full = True
     return await scene.customer.create()
 
 
@@ -147,7 +147,7 @@ CASES: Mapping[ErrorCode, Case] = MappingProxyType(
 
 @pytest.mark.parametrize("code", CASES)
 async def test_a_code_is_answered_with_its_status_and_its_way_on(
-    code: ErrorCode, customer: Caller, disk: Disk, database: Path
+    code: ErrorCode, customer: Caller, database: Database
 ) -> None:
     case = CASES[code]
 
@@ -200,7 +200,7 @@ async def test_a_full_house_is_described(customer: Caller) -> None:
 
 
 async def test_only_a_full_house_and_a_lost_lease_have_more_to_say(
-    customer: Caller, disk: Disk, database: Path
+    customer: Caller, database: Database
 ) -> None:
     extra = {
         ErrorCode.MAX_WORKERS_REACHED: {"billing_context"},

@@ -11,18 +11,18 @@ from orchestrion.service import ServiceOptions
 from tests.harness import running
 from tests.http.accounts import remove
 from tests.http.callers import Caller, advice, ok, recommended, refused
-from tests.http.disks import Disk
+from tests.databases import Database, Trouble
 
 VERBS = ("complete", "fail", "heartbeat")
 TURNS_MAX = 100_000
 
 
 async def test_a_full_disk_refuses_writes_and_says_that_nothing_was_changed(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
     claim = await caller.held()
     task_id = claim["task"]["id"]
-    disk.full = True
+    trouble.full = True
 
     answers = [
         await caller.create(),
@@ -40,11 +40,11 @@ async def test_a_full_disk_refuses_writes_and_says_that_nothing_was_changed(
     assert ok(await caller.show(task_id))["status"] == "claimed"
 
 
-async def test_the_service_goes_on_when_there_is_room_again(caller: Caller, disk: Disk) -> None:
+async def test_the_service_goes_on_when_there_is_room_again(caller: Caller, trouble: Trouble) -> None:
     before = await caller.task()
-    disk.full = True
+    trouble.full = True
     refused(await caller.create(), 503, "server_error")
-    disk.full = False
+    trouble.full = False
 
     after = ok(await caller.create(), 201)
 
@@ -52,9 +52,9 @@ async def test_the_service_goes_on_when_there_is_room_again(caller: Caller, disk
     assert [task["id"] for task in listed] == [after["id"], before["id"]]
 
 
-async def test_a_disk_that_cannot_be_read_is_a_passing_fault(caller: Caller, disk: Disk) -> None:
+async def test_a_disk_that_cannot_be_read_is_a_passing_fault(caller: Caller, trouble: Trouble) -> None:
     task = await caller.task()
-    disk.unreadable = True
+    trouble.unreachable = True
 
     answers = [
         await caller.show(task["id"]),
@@ -66,15 +66,15 @@ async def test_a_disk_that_cannot_be_read_is_a_passing_fault(caller: Caller, dis
         body = refused(answer, 503, "server_error")
         assert body["agent_contract"]["retryable"] is True
         assert advice(body) == ["retry_after_wait"]
-    disk.unreadable = False
+    trouble.unreachable = False
     ok(await caller.show(task["id"]))
 
 
 async def test_a_create_of_unknown_fate_sends_the_caller_to_look(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
     await caller.task()
-    disk.loses_syncs = True
+    trouble.loses_commits = True
 
     response = await caller.create()
 
@@ -82,37 +82,37 @@ async def test_a_create_of_unknown_fate_sends_the_caller_to_look(
     assert "retry-after" not in response.headers
     assert answer["agent_contract"]["retryable"] is False
     assert advice(answer) == ["list_tasks"]
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     ok(await caller.read(recommended(answer)["endpoint"]))
 
 
 async def test_a_create_of_unknown_fate_with_a_key_may_be_repeated(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
-    disk.loses_syncs = True
+    trouble.loses_commits = True
     response = await caller.create(idempotencyKey="k")
 
     answer = refused(response, 503, "server_error")
     assert response.headers["retry-after"] == "5"
     assert answer["agent_contract"]["retryable"] is True
     assert advice(answer) == ["list_tasks", "retry_after_wait"]
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     task = ok(await caller.create(idempotencyKey="k"), 201)
     listed = ok(await caller.read("/v1/tasks"))["items"]
     assert [one["id"] for one in listed] == [task["id"]]
 
 
 async def test_a_crash_after_a_create_of_unknown_fate_leaves_one_task_to_the_repeat(
-    caller: Caller, disk: Disk, database: Path
+    caller: Caller, trouble: Trouble, database: Database
 ) -> None:
-    disk.loses_syncs = True
+    trouble.loses_commits = True
     refused(await caller.create(idempotencyKey="k"), 503, "server_error")
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     after_crash = database.with_name("after-crash.db")
     for ending in ("", "-wal"):
         shutil.copyfile(f"{database}{ending}", f"{after_crash}{ending}")
 
-    async with running(after_crash, vfs=disk.label) as service:
+    async with running(after_crash) as service:
         again = Caller(service, caller.account)
         task = ok(await again.create(idempotencyKey="k"), 201)
         listed = ok(await again.read("/v1/tasks"))["items"]
@@ -122,11 +122,11 @@ async def test_a_crash_after_a_create_of_unknown_fate_leaves_one_task_to_the_rep
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_verb_of_unknown_fate_sends_the_caller_to_its_task(
-    verb: str, caller: Caller, disk: Disk
+    verb: str, caller: Caller, trouble: Trouble
 ) -> None:
     claim = await caller.held()
     task_id, token = claim["task"]["id"], claim["lease_token"]
-    disk.loses_syncs = True
+    trouble.loses_commits = True
 
     with_token = await caller.do(verb, task_id, lease_token=token)
     without = await caller.do(verb, task_id)
@@ -139,17 +139,17 @@ async def test_a_verb_of_unknown_fate_sends_the_caller_to_its_task(
     assert answer["agent_contract"]["retryable"] is False
     assert advice(answer) == ["check_task_status"]
     assert recommended(answer)["endpoint"] == f"/v1/tasks/{task_id}"
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     ok(await caller.do(verb, task_id, lease_token=token))
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks/claim", "/v1/tasks/{id}/claim", "/v1/keys/register"])
 async def test_a_claim_or_registration_of_unknown_fate_is_not_to_be_repeated(
-    path: str, caller: Caller, disk: Disk
+    path: str, caller: Caller, trouble: Trouble
 ) -> None:
     task = await caller.task()
     body = {"type": "report"} if path == "/v1/tasks/claim" else None
-    disk.loses_syncs = True
+    trouble.loses_commits = True
 
     response = await caller.send("POST", path.replace("{id}", task["id"]), body)
 
@@ -160,26 +160,26 @@ async def test_a_claim_or_registration_of_unknown_fate_is_not_to_be_repeated(
 
 
 async def test_everybody_in_a_lost_commit_is_told_and_no_one_is_replayed(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
     await caller.task()
-    disk.hold()
+    trouble.hold()
     first = asyncio.create_task(caller.create())
-    await asyncio.to_thread(disk.wait_until_held)
+    await trouble.held()
     others = [asyncio.create_task(caller.create()) for _ in range(7)]
     await _queued(caller, len(others))
-    disk.loses_syncs = True
-    disk.release()
+    trouble.loses_commits = True
+    trouble.release()
 
     answers = await asyncio.gather(first, *others)
 
     for answer in answers:
         refused(answer, 500, "server_error")
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     assert len(ok(await caller.read("/v1/tasks"))["items"]) == 1
 
 
-async def test_a_bug_ends_one_request_and_no_other(caller: Caller, database: Path) -> None:
+async def test_a_bug_ends_one_request_and_no_other(caller: Caller, database: Database) -> None:
     gone = Caller(caller.service, await caller.service.account())
     ok(await gone.read("/v1/tasks"))
     remove(database, gone)
@@ -197,9 +197,9 @@ async def test_a_bug_ends_one_request_and_no_other(caller: Caller, database: Pat
 
 
 async def test_each_fault_is_noted_once_with_the_id_of_its_request(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
-    disk.full = True
+    trouble.full = True
 
     answer = await caller.create()
 
@@ -208,8 +208,8 @@ async def test_each_fault_is_noted_once_with_the_id_of_its_request(
     assert request_id == answer.headers["x-request-id"]
 
 
-async def test_a_fault_shows_nothing_of_the_inside(caller: Caller, disk: Disk) -> None:
-    disk.full = True
+async def test_a_fault_shows_nothing_of_the_inside(caller: Caller, trouble: Trouble) -> None:
+    trouble.full = True
 
     text = (await caller.create()).text.lower()
 
@@ -218,15 +218,15 @@ async def test_a_fault_shows_nothing_of_the_inside(caller: Caller, disk: Disk) -
 
 
 async def test_a_full_queue_turns_creates_away_first_and_lease_holders_last(
-    database: Path, disk: Disk
+    database: Database, trouble: Trouble
 ) -> None:
     options = ServiceOptions(queue=QueueLimits(queue_max=12))
-    async with running(database, options, disk.label) as service:
+    async with running(database, options) as service:
         caller = Caller(service, await service.account())
         held = [(await caller.held())["task"]["id"] for _ in range(4)]
-        disk.hold()
+        trouble.hold()
         taken = [asyncio.create_task(caller.create())]
-        await asyncio.to_thread(disk.wait_until_held)
+        await trouble.held()
 
         taken += [asyncio.create_task(caller.create()) for _ in range(6)]
         await _queued(caller, 6)
@@ -238,7 +238,7 @@ async def test_a_full_queue_turns_creates_away_first_and_lease_holders_last(
         taken += [asyncio.create_task(caller.do(verb, task_id)) for verb, task_id in ends]
         await _queued(caller, 12)
         refusals += [await caller.do(verb, held[3]) for verb in VERBS]
-        disk.release()
+        trouble.release()
         answers = await asyncio.gather(*taken)
 
         assert {answer.status_code for answer in answers} == {200, 201}

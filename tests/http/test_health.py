@@ -2,7 +2,7 @@
 
 from tests.harness import Harness
 from tests.http.callers import ok, refused
-from tests.http.disks import Disk
+from tests.databases import Trouble
 
 
 async def test_health_tells_when_leases_were_last_swept(service: Harness) -> None:
@@ -38,10 +38,10 @@ async def test_three_missed_intervals_are_too_many(service: Harness) -> None:
     assert ok(await service.client.get("/health"))["leaseExpiryJob"]["healthy"] is True
 
 
-async def test_a_sweep_that_broke_does_not_count(service: Harness, disk: Disk) -> None:
+async def test_a_sweep_that_broke_does_not_count(service: Harness, trouble: Trouble) -> None:
     await service.run_job("expire_leases")
     await service.account()
-    disk.unreadable = True
+    trouble.unreachable = True
     service.clock.advance(16)
 
     await service.run_job("expire_leases")
@@ -66,15 +66,15 @@ async def test_a_server_that_stops_is_alive_but_not_ready(service: Harness) -> N
 
 
 async def test_a_server_whose_database_is_gone_is_alive_but_not_ready(
-    service: Harness, disk: Disk
+    service: Harness, trouble: Trouble
 ) -> None:
     await service.account()
-    disk.unreadable = True
+    trouble.unreachable = True
 
     refused(await service.client.get("/readyz"), 503, "server_error")
 
     ok(await service.client.get("/livez"))
-    disk.unreadable = False
+    trouble.unreachable = False
     ok(await service.client.get("/readyz"))
 
 

@@ -10,7 +10,7 @@ from orchestrion.core.plans import HOSTED, Catalogue
 from orchestrion.service import ServiceOptions
 from tests.harness import running
 from tests.http.callers import Caller, Json, Response, advice, ok, recommended, refused, stranger
-from tests.http.disks import Disk
+from tests.databases import Database, Trouble
 
 DAY = 24 * 3600
 WEEK = 7 * DAY
@@ -70,10 +70,10 @@ async def test_a_replay_shows_the_first_answer_and_what_to_do_now(caller: Caller
     assert again["status"] == "pending"
 
 
-async def test_a_replay_of_a_purged_task_sends_the_caller_on(database: Path, disk: Disk) -> None:
+async def test_a_replay_of_a_purged_task_sends_the_caller_on(database: Database) -> None:
     short = replace(HOSTED.plans["free"], retention_days=1)
     options = ServiceOptions(catalogue=Catalogue(plans={"free": short}))
-    async with running(database, options, disk.label) as service:
+    async with running(database, options) as service:
         caller = Caller(service, await service.account())
         task = first(await caller.create(idempotencyKey="k"))
         ok(await caller.do("cancel", task["id"]))
@@ -222,14 +222,14 @@ async def test_fifty_first_requests_at_once_make_one_task(caller: Caller) -> Non
 
 
 async def test_while_the_first_is_undecided_the_second_is_told_to_come_back(
-    caller: Caller, disk: Disk
+    caller: Caller, trouble: Trouble
 ) -> None:
-    disk.hold()
+    trouble.hold()
     pending = asyncio.create_task(caller.create(idempotencyKey="k"))
-    await asyncio.to_thread(disk.wait_until_held)
+    await trouble.held()
 
     answer = refused(await caller.create(idempotencyKey="k"), 503, "idempotency_in_flight")
-    disk.release()
+    trouble.release()
 
     assert answer["agent_contract"]["retryable"] is True
     assert recommended(answer)["action"] == "retry_after_wait"
@@ -239,12 +239,12 @@ async def test_while_the_first_is_undecided_the_second_is_told_to_come_back(
     assert replayed(await caller.create(idempotencyKey="k"))["id"] == task["id"]
 
 
-async def test_keys_are_remembered_over_a_restart(database: Path, disk: Disk) -> None:
-    async with running(database, vfs=disk.label) as service:
+async def test_keys_are_remembered_over_a_restart(database: Database) -> None:
+    async with running(database) as service:
         caller = Caller(service, await service.account())
         task = await caller.task(idempotencyKey="k")
 
-    async with running(database, vfs=disk.label) as service:
+    async with running(database) as service:
         caller = Caller(service, caller.account)
         assert replayed(await caller.create(idempotencyKey="k"))["id"] == task["id"]
 

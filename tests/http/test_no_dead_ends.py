@@ -9,7 +9,7 @@ import pytest
 
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle, set_used
 from tests.http.callers import Caller, Json, Response
-from tests.http.disks import Disk
+from tests.databases import Database, Trouble
 from tests.http.situations import BUILDS, Situation, contracts, pending, questions
 from tests.http.walking import Walker
 
@@ -66,12 +66,12 @@ async def status(customer: Caller, _: Disk, __: Path) -> Response:
     return await customer.read("/v1/billing/status")
 
 
-async def status_used_up(customer: Caller, _: Disk, database: Path) -> Response:
+async def status_used_up(customer: Caller, _: Disk, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     return await customer.read("/v1/billing/status")
 
 
-async def status_lapsed(customer: Caller, _: Disk, database: Path) -> Response:
+async def status_lapsed(customer: Caller, _: Disk, database: Database) -> Response:
     put_on_plan(database, customer, "pro", days=-1)
     return await customer.read("/v1/billing/status")
 
@@ -99,22 +99,22 @@ async def conflict(customer: Caller, _: Disk, __: Path) -> Response:
     return await customer.create(idempotencyKey="k", priority=1)
 
 
-async def in_flight(customer: Caller, disk: Disk, _: Path) -> Response:
-    disk.hold()
+async def in_flight(customer: Caller, trouble: Trouble, _: Path) -> Response:
+    trouble.hold()
     first = asyncio.create_task(customer.create(**TASK, idempotencyKey="k"))
-    await asyncio.to_thread(disk.wait_until_held)
+    await trouble.held()
     second = await customer.create(**TASK, idempotencyKey="k")
-    disk.release()
+    trouble.release()
     await first
     return second
 
 
-async def quota_exceeded(customer: Caller, _: Disk, database: Path) -> Response:
+async def quota_exceeded(customer: Caller, _: Disk, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     return await customer.create()
 
 
-async def plan_expired(customer: Caller, _: Disk, database: Path) -> Response:
+async def plan_expired(customer: Caller, _: Disk, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     put_on_plan(database, customer, "pro", days=-1)
     return await customer.create()
@@ -126,12 +126,12 @@ async def full_house(customer: Caller, _: Disk, __: Path) -> Response:
     return await customer.claim_next()
 
 
-async def creates_used_up(customer: Caller, _: Disk, database: Path) -> Response:
+async def creates_used_up(customer: Caller, _: Disk, database: Database) -> Response:
     set_used(database, customer, creates=120)
     return await customer.create()
 
 
-async def claims_used_up(customer: Caller, _: Disk, database: Path) -> Response:
+async def claims_used_up(customer: Caller, _: Disk, database: Database) -> Response:
     set_used(database, customer, claims=120)
     return await customer.claim_next()
 
@@ -142,25 +142,25 @@ async def registrations_used_up(customer: Caller, _: Disk, __: Path) -> Response
     return await customer.send("POST", "/v1/keys/register")
 
 
-async def disk_full(customer: Caller, disk: Disk, _: Path) -> Response:
-    disk.full = True
+async def disk_full(customer: Caller, trouble: Trouble, _: Path) -> Response:
+    trouble.full = True
     answer = await customer.create()
-    disk.full = False
+    trouble.full = False
     return answer
 
 
-async def create_lost(customer: Caller, disk: Disk, _: Path) -> Response:
-    disk.loses_syncs = True
+async def create_lost(customer: Caller, trouble: Trouble, _: Path) -> Response:
+    trouble.loses_commits = True
     answer = await customer.create()
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     return answer
 
 
-async def complete_lost(customer: Caller, disk: Disk, _: Path) -> Response:
+async def complete_lost(customer: Caller, trouble: Trouble, _: Path) -> Response:
     claim = await customer.held(leaseDurationSeconds=60)
-    disk.loses_syncs = True
+    trouble.loses_commits = True
     answer = await customer.do("complete", claim["task"]["id"])
-    disk.loses_syncs = False
+    trouble.loses_commits = False
     return answer
 
 
@@ -195,7 +195,7 @@ SCENES: tuple[Scene, ...] = (
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 async def test_from_every_other_answer_the_advice_arrives(
-    scene: Scene, customer: Caller, disk: Disk, database: Path
+    scene: Scene, customer: Caller, database: Database
 ) -> None:
     waiting = await pending(customer)
     situation = Situation(caller=customer, task_id=waiting.task_id, type=waiting.type)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrion.core.limits import BODY_BYTES_MAX
+from tests.databases import Database
 from tests.harness import Account, Harness
 from tests.http.accounts import set_tasks_in_cycle, set_used
 from tests.http.callers import Caller, ok, refused
@@ -120,13 +121,13 @@ async def test_an_unknown_task_comes_before_a_full_house(customer: Caller) -> No
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
 
 
-async def test_an_unknown_task_comes_before_a_full_window(customer: Caller, database: Path) -> None:
+async def test_an_unknown_task_comes_before_a_full_window(customer: Caller, database: Database) -> None:
     set_used(database, customer, claims=120)
 
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
 
 
-async def test_a_replay_comes_before_quota_and_window(customer: Caller, database: Path) -> None:
+async def test_a_replay_comes_before_quota_and_window(customer: Caller, database: Database) -> None:
     first = await customer.task(idempotencyKey="k")
     set_used(database, customer, creates=120)
     set_tasks_in_cycle(database, customer, 200)
@@ -135,7 +136,7 @@ async def test_a_replay_comes_before_quota_and_window(customer: Caller, database
     refused(await customer.create(idempotencyKey="other"), 429, "rate_limited")
 
 
-async def test_a_conflict_comes_before_quota_and_window(customer: Caller, database: Path) -> None:
+async def test_a_conflict_comes_before_quota_and_window(customer: Caller, database: Database) -> None:
     await customer.task(idempotencyKey="k")
     set_used(database, customer, creates=120)
 
@@ -150,7 +151,7 @@ async def test_a_bad_body_comes_before_a_replay(caller: Caller) -> None:
     refused(await caller.create(idempotencyKey="k", priority=101), 400, "invalid_request")
 
 
-async def test_a_bad_schedule_comes_before_the_window(customer: Caller, database: Path) -> None:
+async def test_a_bad_schedule_comes_before_the_window(customer: Caller, database: Database) -> None:
     set_used(database, customer, creates=120)
 
     answer = await customer.create(scheduledAt="2028-01-15T08:00:00Z")
@@ -158,7 +159,7 @@ async def test_a_bad_schedule_comes_before_the_window(customer: Caller, database
     refused(answer, 400, "invalid_request")
 
 
-async def test_the_creates_window_comes_before_the_quota(customer: Caller, database: Path) -> None:
+async def test_the_creates_window_comes_before_the_quota(customer: Caller, database: Database) -> None:
     set_tasks_in_cycle(database, customer, 200)
     refused(await customer.create(), 402, "quota_exceeded")
 
@@ -168,7 +169,7 @@ async def test_the_creates_window_comes_before_the_quota(customer: Caller, datab
 
 
 async def test_the_claims_window_comes_before_a_full_house(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     for _ in range(2):
         await customer.held()

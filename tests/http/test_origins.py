@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Harness, running
 from tests.http.callers import Caller, ok
-from tests.http.disks import Disk
 
 ORIGIN = "https://console.example.org"
 DOCUMENTS = [
@@ -47,8 +47,8 @@ async def test_a_preflight_of_a_keyed_route_is_refused(service: Harness) -> None
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-async def test_a_configured_origin_may_call_keyed_routes(database: Path, disk: Disk) -> None:
-    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_a_configured_origin_may_call_keyed_routes(database: Database) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,))) as service:
         caller = Caller(service, await service.account())
 
         preflight = await service.client.options("/v1/tasks", headers=PREFLIGHT)
@@ -66,8 +66,8 @@ async def test_a_configured_origin_may_call_keyed_routes(database: Path, disk: D
         assert header in exposed
 
 
-async def test_refusals_can_be_read_from_a_configured_origin(database: Path, disk: Disk) -> None:
-    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_refusals_can_be_read_from_a_configured_origin(database: Database) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,))) as service:
         missing = await service.client.get("/v1/tasks", headers={"Origin": ORIGIN})
         nowhere = await service.client.get("/nowhere", headers={"Origin": ORIGIN})
 
@@ -76,8 +76,8 @@ async def test_refusals_can_be_read_from_a_configured_origin(database: Path, dis
     assert nowhere.headers["access-control-allow-origin"] == ORIGIN
 
 
-async def test_other_origins_stay_out_where_one_is_configured(database: Path, disk: Disk) -> None:
-    async with running(database, ServiceOptions(cors_origins=(ORIGIN,)), disk.label) as service:
+async def test_other_origins_stay_out_where_one_is_configured(database: Database) -> None:
+    async with running(database, ServiceOptions(cors_origins=(ORIGIN,))) as service:
         caller = Caller(service, await service.account())
         stranger = {"Origin": "https://evil.example.org"}
 
@@ -92,10 +92,10 @@ async def test_other_origins_stay_out_where_one_is_configured(database: Path, di
 
 @pytest.mark.parametrize("path", DOCUMENTS)
 async def test_the_documents_stay_open_where_an_origin_is_configured(
-    path: str, database: Path, disk: Disk
+    path: str, database: Database
 ) -> None:
     options = ServiceOptions(cors_origins=(ORIGIN,))
-    async with running(database, options, disk.label) as service:
+    async with running(database, options) as service:
         for origin, allowed in (("https://any.example", {"*"}), (ORIGIN, {"*", ORIGIN})):
             answer = await service.client.get(path, headers={"Origin": origin})
             (named,) = answer.headers.get_list("access-control-allow-origin")

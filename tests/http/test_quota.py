@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Database
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle
 from tests.http.callers import Caller, advice, limit_left, ok, recommended, refused
 
@@ -15,7 +16,7 @@ QUOTA = {"free": 200, "basic": 5_000, "pro": 25_000, "agency": 150_000}
 
 @pytest.mark.parametrize("plan", QUOTA)
 async def test_the_last_task_of_a_cycle_passes_and_the_next_does_not(
-    plan: str, customer: Caller, database: Path
+    plan: str, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     set_tasks_in_cycle(database, customer, QUOTA[plan] - 2)
@@ -43,7 +44,7 @@ async def test_a_used_up_quota_is_filled_one_by_one(customer: Caller) -> None:
 
 
 async def test_fifty_creates_at_once_use_a_quota_up_exactly(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 183)
 
@@ -57,7 +58,7 @@ async def test_fifty_creates_at_once_use_a_quota_up_exactly(
 
 
 async def test_a_refusal_by_quota_takes_nothing_from_the_window(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 200)
 
@@ -67,7 +68,7 @@ async def test_a_refusal_by_quota_takes_nothing_from_the_window(
         assert limit_left(response)[1] == 120
 
 
-async def test_with_a_used_up_quota_claims_go_on(customer: Caller, database: Path) -> None:
+async def test_with_a_used_up_quota_claims_go_on(customer: Caller, database: Database) -> None:
     await customer.task()
     set_tasks_in_cycle(database, customer, 200)
 
@@ -79,7 +80,7 @@ async def test_with_a_used_up_quota_claims_go_on(customer: Caller, database: Pat
 
 
 async def test_a_cycle_ends_after_thirty_days_to_the_millisecond(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 200)
     customer.service.clock.advance(CYCLE - 5 - 0.001)
@@ -109,7 +110,7 @@ async def test_cycles_roll_by_whole_cycles_however_long_nobody_came(
 
 
 async def test_a_plan_that_ran_out_says_so_where_it_would_have_helped(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 200)
     put_on_plan(database, customer, "pro", days=-1)
@@ -121,7 +122,7 @@ async def test_a_plan_that_ran_out_says_so_where_it_would_have_helped(
 
 
 async def test_a_plan_that_ran_out_would_not_have_helped_either(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 5_000)
     put_on_plan(database, customer, "basic", days=-1)
@@ -129,7 +130,7 @@ async def test_a_plan_that_ran_out_would_not_have_helped_either(
     refused(await customer.create(), 402, "quota_exceeded")
 
 
-async def test_a_plan_works_until_the_millisecond_it_ends(customer: Caller, database: Path) -> None:
+async def test_a_plan_works_until_the_millisecond_it_ends(customer: Caller, database: Database) -> None:
     put_on_plan(database, customer, "basic", days=1)
     set_tasks_in_cycle(database, customer, 200)
     customer.service.clock.advance(DAY - 10 - 0.001)
@@ -141,7 +142,7 @@ async def test_a_plan_works_until_the_millisecond_it_ends(customer: Caller, data
 
 
 async def test_the_status_of_a_plan_that_ran_out_shows_free_and_its_end(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_tasks_in_cycle(database, customer, 200)
     put_on_plan(database, customer, "pro", days=-1)
@@ -156,7 +157,7 @@ async def test_the_status_of_a_plan_that_ran_out_shows_free_and_its_end(
 
 
 async def test_within_the_free_limits_a_plan_that_ran_out_is_not_missed(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, "pro", days=-1)
 
@@ -164,7 +165,7 @@ async def test_within_the_free_limits_a_plan_that_ran_out_is_not_missed(
     ok(await customer.claim_next())
 
 
-async def test_a_paid_status_shows_plan_and_end(customer: Caller, database: Path) -> None:
+async def test_a_paid_status_shows_plan_and_end(customer: Caller, database: Database) -> None:
     put_on_plan(database, customer, "pro", days=30)
 
     status = ok(await customer.read("/v1/billing/status"))

@@ -5,9 +5,9 @@ import zlib
 from pathlib import Path
 
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Harness, running
 from tests.http.callers import advice, ok, recommended, refused
-from tests.http.disks import Disk
 
 
 async def test_anybody_gets_an_account_and_a_key(service: Harness) -> None:
@@ -38,16 +38,16 @@ async def test_the_key_is_kept_by_no_cache(service: Harness) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_closed_server_registers_nobody(database: Path, disk: Disk) -> None:
-    async with running(database, ServiceOptions(registration="closed"), disk.label) as service:
+async def test_a_closed_server_registers_nobody(database: Database) -> None:
+    async with running(database, ServiceOptions(registration="closed")) as service:
         answer = refused(await service.client.post("/v1/keys/register"), 404, "invalid_request")
 
     assert recommended(answer)["action"] == "fix_request"
     assert "operator" in answer["message"]
 
 
-async def test_a_closed_server_sends_strangers_to_its_operator(database: Path, disk: Disk) -> None:
-    async with running(database, ServiceOptions(registration="closed"), disk.label) as service:
+async def test_a_closed_server_sends_strangers_to_its_operator(database: Database) -> None:
+    async with running(database, ServiceOptions(registration="closed")) as service:
         answer = await service.client.get("/v1/tasks")
 
     step = answer.json()["agent_contract"]["next_actions"][0]

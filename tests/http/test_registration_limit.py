@@ -8,9 +8,9 @@ import pytest
 
 from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Harness, running
 from tests.http.callers import Response, limit_left, limit_policy, ok, recommended, refused, visitor
-from tests.http.disks import Disk
 
 PROXY = "10.0.0.1"
 TRUSTING = ServiceOptions(
@@ -31,9 +31,9 @@ async def fill(service: Harness, peers: Sequence[str], forwarded: str = "") -> N
 
 @pytest.mark.parametrize("catalogue", [SELF_HOSTED, HOSTED], ids=["self-hosted", "hosted"])
 async def test_the_eleventh_registration_in_an_hour_is_refused(
-    catalogue: Catalogue, database: Path, disk: Disk
+    catalogue: Catalogue, database: Database
 ) -> None:
-    async with running(database, ServiceOptions(catalogue=catalogue), disk.label) as service:
+    async with running(database, ServiceOptions(catalogue=catalogue)) as service:
         for left in range(9, -1, -1):
             response = await register(service, "198.51.100.1")
             ok(response, 201)
@@ -78,8 +78,8 @@ async def test_a_forwarded_address_of_a_stranger_counts_for_nothing(service: Har
     refused(await register(service, "198.51.100.1", "203.0.113.99"), 429, "rate_limited")
 
 
-async def test_behind_a_proxy_of_ours_the_client_is_counted(database: Path, disk: Disk) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+async def test_behind_a_proxy_of_ours_the_client_is_counted(database: Database) -> None:
+    async with running(database, TRUSTING) as service:
         await fill(service, [PROXY], "203.0.113.1")
 
         refused(await register(service, PROXY, "203.0.113.1"), 429, "rate_limited")
@@ -87,8 +87,8 @@ async def test_behind_a_proxy_of_ours_the_client_is_counted(database: Path, disk
         ok(await register(service, PROXY), 201)
 
 
-async def test_what_the_client_forwards_itself_is_not_believed(database: Path, disk: Disk) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+async def test_what_the_client_forwards_itself_is_not_believed(database: Database) -> None:
+    async with running(database, TRUSTING) as service:
         for number in range(10):
             forwarded = f"192.0.2.{number}, 203.0.113.1"
             ok(await register(service, PROXY, forwarded), 201)
@@ -97,23 +97,23 @@ async def test_what_the_client_forwards_itself_is_not_believed(database: Path, d
 
 
 async def test_a_chain_of_our_proxies_is_followed_to_the_first_stranger(
-    database: Path, disk: Disk
+    database: Database
 ) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+    async with running(database, TRUSTING) as service:
         await fill(service, [PROXY, "fd00::5"], "203.0.113.1, 10.2.3.4,10.9.9.9")
 
         refused(await register(service, PROXY, "203.0.113.1"), 429, "rate_limited")
 
 
-async def test_a_forwarded_ipv6_site_counts_together(database: Path, disk: Disk) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+async def test_a_forwarded_ipv6_site_counts_together(database: Database) -> None:
+    async with running(database, TRUSTING) as service:
         await fill(service, [PROXY], "2001:db8:1:2::1")
 
         refused(await register(service, PROXY, "2001:db8:1:2::2"), 429, "rate_limited")
 
 
-async def test_nonsense_from_a_proxy_counts_as_the_proxy(database: Path, disk: Disk) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+async def test_nonsense_from_a_proxy_counts_as_the_proxy(database: Database) -> None:
+    async with running(database, TRUSTING) as service:
         for number in range(10):
             ok(await register(service, PROXY, f"nonsense-{number}"), 201)
 
@@ -121,9 +121,9 @@ async def test_nonsense_from_a_proxy_counts_as_the_proxy(database: Path, disk: D
 
 
 async def test_lines_of_a_repeated_forwarding_header_are_read_as_one(
-    database: Path, disk: Disk
+    database: Database
 ) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+    async with running(database, TRUSTING) as service:
         headers = [("X-Forwarded-For", "203.0.113.1"), ("X-Forwarded-For", "10.2.3.4")]
         for _ in range(10):
             answer = await visitor(service, PROXY).post("/v1/keys/register", headers=headers)
@@ -133,9 +133,9 @@ async def test_lines_of_a_repeated_forwarding_header_are_read_as_one(
         ok(await register(service, PROXY, "10.2.3.4"), 201)
 
 
-async def test_a_closed_door_counts_nobody_in(database: Path, disk: Disk) -> None:
+async def test_a_closed_door_counts_nobody_in(database: Database) -> None:
     closed = ServiceOptions(registration="closed")
-    async with running(database, closed, disk.label) as service:
+    async with running(database, closed) as service:
         for _ in range(10):
             refused(await register(service, "198.51.100.1"), 404, "invalid_request")
         refused(await register(service, "198.51.100.1"), 429, "rate_limited")
@@ -145,9 +145,9 @@ async def test_a_closed_door_counts_nobody_in(database: Path, disk: Disk) -> Non
     "written", ["203.0.113.1:50123", "[2001:db8:1:2::1]:443", "[2001:db8:1:2::1]"]
 )
 async def test_a_port_behind_a_forwarded_address_is_no_part_of_it(
-    written: str, database: Path, disk: Disk
+    written: str, database: Database
 ) -> None:
-    async with running(database, TRUSTING, disk.label) as service:
+    async with running(database, TRUSTING) as service:
         await fill(service, [PROXY], written)
 
         bare = "203.0.113.1" if written.startswith("2") else "2001:db8:1:2::1"

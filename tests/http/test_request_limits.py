@@ -8,6 +8,7 @@ import pytest
 from orchestrion.core.plans import HOSTED
 from orchestrion.service import ServiceOptions
 from orchestrion.store.sqlite.database import Place, connect
+from tests.databases import Database
 from tests.harness import running
 from tests.http.accounts import put_on_plan
 from tests.http.callers import (
@@ -22,13 +23,12 @@ from tests.http.callers import (
     stranger,
     visitor,
 )
-from tests.http.disks import Disk
 
 HOUR = 3600
 OPTIONS = ServiceOptions(catalogue=HOSTED)
 
 
-def used_so_far(database: Path, kind: str, count: int) -> None:
+def used_so_far(database: Database, kind: str, count: int) -> None:
     """Say in a file at rest how many requests of a kind were counted."""
     with closing(connect(Place(path=database))) as connection:
         connection.execute("update request_counts set count = ? where kind = ?", (count, kind))
@@ -128,7 +128,7 @@ async def test_polling_as_advised_never_ends_in_a_refusal(customer: Caller) -> N
     assert claim["task"] is None
 
 
-async def test_paid_plans_read_ten_times_as_much(frugal: Caller, database: Path) -> None:
+async def test_paid_plans_read_ten_times_as_much(frugal: Caller, database: Database) -> None:
     put_on_plan(database, frugal, "basic")
 
     response = await frugal.read("/v1/tasks")
@@ -148,7 +148,7 @@ async def test_paid_plans_read_ten_times_as_much(frugal: Caller, database: Path)
     ids=["free", "basic", "pro", "agency"],
 )
 async def test_each_plan_has_its_windows(
-    plan: str, limits: dict[str, int], customer: Caller, database: Path
+    plan: str, limits: dict[str, int], customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     task_id = (await customer.held())["task"]["id"]
@@ -164,15 +164,15 @@ async def test_each_plan_has_its_windows(
     assert {window for _, _, window in policies} == {HOUR}
 
 
-async def test_the_verbs_that_end_something_share_a_window(database: Path, disk: Disk) -> None:
-    async with running(database, OPTIONS, disk.label) as service:
+async def test_the_verbs_that_end_something_share_a_window(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         account = await service.account()
         first = Caller(service, account)
         held = await first.held()
         ok(await first.do("fail", held["task"]["id"]))
     used_so_far(database, "mutations", 595)
 
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, account)
         completed = await caller.held(priority=100)
         dead = await caller.held(maxAttempts=1, priority=100)
@@ -193,14 +193,14 @@ async def test_the_verbs_that_end_something_share_a_window(database: Path, disk:
         ok(await caller.do("heartbeat", held["task"]["id"]))
 
 
-async def test_heartbeats_have_a_window_of_their_own(database: Path, disk: Disk) -> None:
-    async with running(database, OPTIONS, disk.label) as service:
+async def test_heartbeats_have_a_window_of_their_own(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, await service.account())
         claim = await caller.held()
         ok(await caller.do("heartbeat", claim["task"]["id"]))
     used_so_far(database, "heartbeats", 1_799)
 
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, caller.account)
         last = await caller.do("heartbeat", claim["task"]["id"])
         after = await caller.do("heartbeat", claim["task"]["id"])
@@ -211,15 +211,15 @@ async def test_heartbeats_have_a_window_of_their_own(database: Path, disk: Disk)
         ok(await caller.do("complete", claim["task"]["id"]))
 
 
-async def test_counters_survive_a_restart(database: Path, disk: Disk) -> None:
-    async with running(database, OPTIONS, disk.label) as service:
+async def test_counters_survive_a_restart(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, await service.account())
         for _ in range(4):
             ok(await caller.read("/v1/tasks"))
         task = await caller.task()
         ok(await caller.claim_next())
 
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, caller.account)
         assert limit_left(await caller.read("/v1/tasks"))[:2] == ("reads", 2_995)
         assert limit_left(await caller.create())[:2] == ("creates", 118)
@@ -229,9 +229,9 @@ async def test_counters_survive_a_restart(database: Path, disk: Disk) -> None:
 
 
 async def test_a_crash_forgets_what_the_last_second_counted_and_no_more(
-    database: Path, disk: Disk
+    database: Database
 ) -> None:
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, await service.account())
         for _ in range(4):
             ok(await caller.read("/v1/tasks"))
@@ -240,19 +240,19 @@ async def test_a_crash_forgets_what_the_last_second_counted_and_no_more(
         # The process ends here: what was not saved yet is never saved.
         service.service.limiter.unsaved()
 
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, caller.account)
         assert limit_left(await caller.read("/v1/tasks"))[:2] == ("reads", 2_995)
 
 
-async def test_windows_that_are_over_start_anew_after_a_restart(database: Path, disk: Disk) -> None:
-    async with running(database, OPTIONS, disk.label) as service:
+async def test_windows_that_are_over_start_anew_after_a_restart(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, await service.account())
         ok(await caller.read("/v1/tasks"))
         service.clock.advance(HOUR)
         await caller.task()
 
-    async with running(database, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         caller = Caller(service, caller.account)
         assert limit_left(await caller.read("/v1/tasks"))[:2] == ("reads", 2_999)
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import pytest
 
+from tests.databases import Database
 from tests.http.accounts import put_on_plan
 from tests.http.callers import Caller, ok, refused
 
@@ -29,7 +30,7 @@ async def kept(caller: Caller) -> list[str]:
 
 @pytest.mark.parametrize("plan", RETENTION)
 async def test_each_plan_keeps_finished_tasks_as_long_as_it_says(
-    plan: str, customer: Caller, database: Path
+    plan: str, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan, days=1_000)
     done = await finished(customer)
@@ -80,7 +81,7 @@ async def test_a_requeued_task_is_kept(customer: Caller) -> None:
 
 
 async def test_a_plan_that_ran_out_keeps_its_retention_thirty_days_longer(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, "agency", days=1)
     done = await finished(customer)
@@ -94,7 +95,7 @@ async def test_a_plan_that_ran_out_keeps_its_retention_thirty_days_longer(
     assert await kept(customer) == []
 
 
-async def test_accounts_are_purged_by_their_own_plans(customer: Caller, database: Path) -> None:
+async def test_accounts_are_purged_by_their_own_plans(customer: Caller, database: Database) -> None:
     paying = Caller(customer.service, await customer.service.account())
     put_on_plan(database, paying, "pro", days=1_000)
     await finished(customer)

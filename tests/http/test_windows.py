@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Database
 from tests.http.accounts import put_on_plan, set_used
 from tests.http.callers import (
     Caller,
@@ -48,7 +49,7 @@ async def test_a_window_takes_as_many_creates_as_the_plan_says(customer: Caller)
 
 @pytest.mark.parametrize("plan", CREATES)
 async def test_the_last_create_of_a_window_passes_and_the_next_does_not(
-    plan: str, customer: Caller, database: Path
+    plan: str, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     set_used(database, customer, creates=CREATES[plan] - 2)
@@ -66,7 +67,7 @@ async def test_the_last_create_of_a_window_passes_and_the_next_does_not(
 
 @pytest.mark.parametrize("plan", CLAIMS)
 async def test_the_last_claim_of_a_window_passes_and_the_next_does_not(
-    plan: str, customer: Caller, database: Path
+    plan: str, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     for _ in range(3):
@@ -86,7 +87,7 @@ async def test_the_last_claim_of_a_window_passes_and_the_next_does_not(
     assert recommended(answer)["endpoint"] == "/v1/tasks/claim"
 
 
-async def test_claims_by_id_and_by_type_share_a_window(customer: Caller, database: Path) -> None:
+async def test_claims_by_id_and_by_type_share_a_window(customer: Caller, database: Database) -> None:
     tasks = [await customer.task() for _ in range(3)]
     set_used(database, customer, claims=118)
 
@@ -98,7 +99,7 @@ async def test_claims_by_id_and_by_type_share_a_window(customer: Caller, databas
     assert recommended(answer)["endpoint"] == f"/v1/tasks/{tasks[2]['id']}/claim"
 
 
-async def test_a_window_opens_again_when_its_hour_is_over(customer: Caller, database: Path) -> None:
+async def test_a_window_opens_again_when_its_hour_is_over(customer: Caller, database: Database) -> None:
     await customer.task()
     set_used(database, customer, creates=120)
     response = await customer.create()
@@ -114,7 +115,7 @@ async def test_a_window_opens_again_when_its_hour_is_over(customer: Caller, data
     assert limit_left(await customer.create()) == ("creates", 119, HOUR)
 
 
-async def test_what_the_header_leaves_is_what_passes(customer: Caller, database: Path) -> None:
+async def test_what_the_header_leaves_is_what_passes(customer: Caller, database: Database) -> None:
     set_used(database, customer, creates=113)
     response = await customer.create()
     _, left, _ = limit_left(response)
@@ -126,7 +127,7 @@ async def test_what_the_header_leaves_is_what_passes(customer: Caller, database:
 
 
 async def test_fifty_creates_at_once_fill_a_window_exactly(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     set_used(database, customer, creates=120 - 17)
 
@@ -141,7 +142,7 @@ async def test_fifty_creates_at_once_fill_a_window_exactly(
     assert len(ok(await customer.read("/v1/tasks?limit=100"))["items"]) == 17
 
 
-async def test_fifty_claims_at_once_fill_a_window_exactly(customer: Caller, database: Path) -> None:
+async def test_fifty_claims_at_once_fill_a_window_exactly(customer: Caller, database: Database) -> None:
     put_on_plan(database, customer, "agency")
     await asyncio.gather(*[customer.task() for _ in range(50)])
     set_used(database, customer, claims=15_000 - 17)

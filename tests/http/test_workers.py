@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Database
 from tests.http.accounts import put_on_plan, set_used
 from tests.http.callers import Caller, advice, ok, recommended, refused, stranger
 
@@ -21,7 +22,7 @@ async def hold(customer: Caller, count: int, **fields: object) -> list[str]:
 
 @pytest.mark.parametrize("plan", WORKERS)
 async def test_a_plan_allows_as_many_leases_as_it_says(
-    plan: str, customer: Caller, database: Path
+    plan: str, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     await hold(customer, WORKERS[plan] - 1)
@@ -113,7 +114,7 @@ async def test_accounts_do_not_share_room(customer: Caller) -> None:
 
 @pytest.mark.parametrize(("plan", "held"), [("free", 0), ("basic", 3), ("agency", 20)])
 async def test_fifty_claims_at_once_fill_the_house_exactly(
-    plan: str, held: int, customer: Caller, database: Path
+    plan: str, held: int, customer: Caller, database: Database
 ) -> None:
     put_on_plan(database, customer, plan)
     await hold(customer, held)
@@ -131,7 +132,7 @@ async def test_fifty_claims_at_once_fill_the_house_exactly(
     assert len(claimed["items"]) == WORKERS[plan]
 
 
-async def test_fifty_lives_at_once_never_pass_the_limit(customer: Caller, database: Path) -> None:
+async def test_fifty_lives_at_once_never_pass_the_limit(customer: Caller, database: Database) -> None:
     put_on_plan(database, customer, "basic")
     await asyncio.gather(*[customer.task() for _ in range(50)])
     in_use: list[int] = []
@@ -154,7 +155,7 @@ async def test_fifty_lives_at_once_never_pass_the_limit(customer: Caller, databa
 
 
 async def test_a_claim_that_a_lapsed_plan_would_have_allowed_says_so(
-    customer: Caller, database: Path
+    customer: Caller, database: Database
 ) -> None:
     await hold(customer, 2)
     put_on_plan(database, customer, "basic", days=-1)
@@ -165,7 +166,7 @@ async def test_a_claim_that_a_lapsed_plan_would_have_allowed_says_so(
     assert "billing_context" not in answer
 
 
-async def test_the_claims_of_a_lapsed_plan_say_so_too(customer: Caller, database: Path) -> None:
+async def test_the_claims_of_a_lapsed_plan_say_so_too(customer: Caller, database: Database) -> None:
     put_on_plan(database, customer, "pro", days=-1)
     set_used(database, customer, claims=120)
 

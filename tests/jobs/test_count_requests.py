@@ -8,9 +8,9 @@ import pytest
 from orchestrion.core.plans import HOSTED
 from orchestrion.jobs import count_requests
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller
-from tests.http.disks import Disk
 
 OPTIONS = ServiceOptions(catalogue=HOSTED)
 
@@ -28,19 +28,19 @@ async def count(service: Harness) -> None:
 
 
 async def test_a_restart_goes_on_counting_where_the_last_run_stopped(
-    path: Path, disk: Disk
+    database: Database
 ) -> None:
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
 
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         assert await reads_left(service, account) == before - 1
 
 
-async def test_a_crash_forgets_only_what_came_after_the_last_run(path: Path, disk: Disk) -> None:
+async def test_a_crash_forgets_only_what_came_after_the_last_run(database: Database) -> None:
     copy = path.with_name("copy.db")
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
         await count(service)
@@ -49,12 +49,12 @@ async def test_a_crash_forgets_only_what_came_after_the_last_run(path: Path, dis
             copied = path.with_name(path.name + suffix).read_bytes()
             copy.with_name(copy.name + suffix).write_bytes(copied)
 
-    async with running(copy, OPTIONS, disk.label) as service:
+    async with running(copy, OPTIONS) as service:
         assert await reads_left(service, account) == before - 1
 
 
-async def test_counters_that_did_not_change_are_not_written(path: Path, disk: Disk) -> None:
-    async with running(path, OPTIONS, disk.label) as service:
+async def test_counters_that_did_not_change_are_not_written(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         await reads_left(service, await service.account())
         await count(service)
         before = service.backend.store.commits
@@ -64,12 +64,12 @@ async def test_counters_that_did_not_change_are_not_written(path: Path, disk: Di
         assert service.backend.store.commits == before
 
 
-async def test_an_hour_that_is_over_is_forgotten(path: Path, disk: Disk) -> None:
-    async with running(path, OPTIONS, disk.label) as service:
+async def test_an_hour_that_is_over_is_forgotten(database: Database) -> None:
+    async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
 
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         service.clock.advance(3_601)
         assert await reads_left(service, account) == before
 
@@ -83,9 +83,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[apsw.Connection]:
 
 
 async def test_counters_that_could_not_be_saved_are_saved_next_time(
-    path: Path, disk: Disk, opened: list[apsw.Connection]
+    database: Database, opened: list[apsw.Connection]
 ) -> None:
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
         opened[0].pragma("query_only", 1)
@@ -94,14 +94,14 @@ async def test_counters_that_could_not_be_saved_are_saved_next_time(
 
         assert service.observer.faults[0][0] == "job_count_requests_failed"
 
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         assert await reads_left(service, account) == before - 1
 
 
 async def test_a_service_stops_in_order_though_counters_cannot_be_saved(
-    path: Path, disk: Disk, opened: list[apsw.Connection]
+    database: Database, opened: list[apsw.Connection]
 ) -> None:
-    async with running(path, OPTIONS, disk.label) as service:
+    async with running(database, OPTIONS) as service:
         await reads_left(service, await service.account())
         opened[0].pragma("query_only", 1)
 

@@ -16,10 +16,10 @@ from orchestrion.service import ServiceOptions
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, connect
+from tests.databases import Database
 from tests.factories import a_task, a_task_id
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller, ok
-from tests.http.disks import Disk
 
 SQL = load_statements("orchestrion.store.sqlite")
 LEASE_SECONDS = 30
@@ -34,7 +34,7 @@ async def sweep(service: Harness) -> None:
     await service.run_job(expire_leases.NAME)
 
 
-def add_overdue(service: Harness, path: Path, account: Account, count: int) -> None:
+def add_overdue(service: Harness, database: Database, account: Account, count: int) -> None:
     """Write claimed tasks whose lease has ended, more than requests could make in short."""
     ended = Instant(service.clock.now() - 1)
     held = (
@@ -52,7 +52,7 @@ def add_overdue(service: Harness, path: Path, account: Account, count: int) -> N
     connection.close()
 
 
-def statuses(path: Path) -> dict[str, int]:
+def statuses(database: Database) -> dict[str, int]:
     connection = apsw.Connection(str(path))
     found = dict(connection.execute("select status, count(*) from tasks group by status"))
     connection.close()
@@ -108,7 +108,7 @@ async def test_a_lease_renewed_between_the_look_and_the_sweep_lives(
     assert ok(await caller.show(held["id"]))["status"] == "claimed"
 
 
-async def test_every_account_is_swept_in_bounded_batches(service: Harness, path: Path) -> None:
+async def test_every_account_is_swept_in_bounded_batches(service: Harness, database: Database) -> None:
     count = 2 * EXPIRE_BATCH_MAX + 100
     accounts = [await service.account() for _ in range(3)]
     for account in accounts:
@@ -117,7 +117,7 @@ async def test_every_account_is_swept_in_bounded_batches(service: Harness, path:
 
     await sweep(service)
 
-    assert statuses(path) == {"pending": 3 * count}
+    assert statuses(database) == {"pending": 3 * count}
     batches = -(-3 * count // EXPIRE_BATCH_MAX)
     assert service.backend.store.commits - before == batches
 
@@ -146,24 +146,24 @@ async def test_health_tells_of_sweeps_that_stay_away(service: Harness) -> None:
     }
 
 
-async def test_a_sweep_that_is_turned_away_counts_as_failed(path: Path, disk: Disk) -> None:
+async def test_a_sweep_that_is_turned_away_counts_as_failed(database: Database) -> None:
     """Else an overloaded server would call itself healthy while no lease ends."""
     options = ServiceOptions(queue=QueueLimits(queue_max=10, create_share=0.0))
-    async with running(path, vfs=disk.label) as first:
+    async with running(database) as first:
         account = await first.account()
-        add_overdue(first, path, account, 3)
+        add_overdue(database, account, 3)
 
-    async with running(path, options, disk.label) as service:
+    async with running(database, options) as service:
         await sweep(service)
 
-        assert statuses(path) == {"claimed": 3}
+        assert statuses(database) == {"claimed": 3}
         assert service.observer.faults[0][0] == "job_expire_leases_failed"
         assert len(service.observer.refusals) == 1
         assert ok(await service.client.get("/health"))["leaseExpiryJob"]["healthy"] is False
 
 
 async def test_a_sweep_beside_a_claim_takes_each_task_once(
-    service: Harness, caller: Caller, path: Path
+    service: Harness, caller: Caller, database: Database
 ) -> None:
     add_overdue(service, path, caller.account, 20)
 
@@ -173,4 +173,4 @@ async def test_a_sweep_beside_a_claim_takes_each_task_once(
 
     ids = {ok(answer)["task"]["id"] for answer in claims}
     assert len(ids) == 20
-    assert statuses(path) == {"claimed": 20}
+    assert statuses(database) == {"claimed": 20}

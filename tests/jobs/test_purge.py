@@ -19,10 +19,10 @@ from orchestrion.service import ServiceOptions
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, connect
+from tests.databases import Database
 from tests.factories import a_task, an_account
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller, ok
-from tests.http.disks import Disk
 
 SQL = load_statements("orchestrion.store.sqlite")
 ENDED = (Status.COMPLETED, Status.DEAD_LETTER, Status.CANCELLED)
@@ -36,7 +36,7 @@ def caller(service: Harness, account: Account) -> Caller:
 class File:
     """Writes rows of any age into a service's file, and counts what is left."""
 
-    def __init__(self, path: Path, now: Instant) -> None:
+    def __init__(self, database: Database, now: Instant) -> None:
         self._path = path
         self._now = now
         self._made = 0
@@ -92,7 +92,7 @@ class File:
 
 
 @pytest.fixture
-def file(service: Harness, path: Path) -> File:
+def file(service: Harness, database: Database) -> File:
     return File(path, service.clock.now())
 
 
@@ -142,8 +142,8 @@ async def test_a_task_made_long_ago_that_ended_lately_stays(
     assert (kept.status_code, gone.status_code) == (200, 404)
 
 
-async def test_each_account_keeps_by_its_own_plan(path: Path, disk: Disk) -> None:
-    async with running(path, ServiceOptions(catalogue=HOSTED), disk.label) as service:
+async def test_each_account_keeps_by_its_own_plan(database: Database) -> None:
+    async with running(database, ServiceOptions(catalogue=HOSTED)) as service:
         file = File(path, service.clock.now())
         ends = Instant(service.clock.now() + DAY)
         for number, plan in enumerate(HOSTED.plans):
@@ -233,16 +233,16 @@ async def test_a_replay_outlives_its_task(service: Harness, caller: Caller, file
 
 @pytest.mark.parametrize("job", [purge.FINISHED, purge.KEYS])
 async def test_a_purge_that_is_turned_away_counts_as_failed(
-    path: Path, disk: Disk, job: str
+    database: Database, job: str
 ) -> None:
     options = ServiceOptions(queue=QueueLimits(queue_max=10, create_share=0.0))
-    async with running(path, vfs=disk.label) as first:
+    async with running(database) as first:
         account = await first.account()
         file = File(path, first.clock.now())
         file.add(account.id, Status.COMPLETED, days=31)
         file.add_keys(account.id, days=8, count=1)
 
-    async with running(path, options, disk.label) as service:
+    async with running(database, options) as service:
         await service.run_job(job)
 
         assert [event for event, _, _ in service.observer.faults] == [f"job_{job}_failed"]

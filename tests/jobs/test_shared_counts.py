@@ -18,6 +18,7 @@ from orchestrion.core.plans import HOSTED, reads_per_hour
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.writer import Writer
 from orchestrion.jobs.count_requests import count_requests
+from tests.databases import Database
 from tests.clocks import SettableClock
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, expect
@@ -59,9 +60,9 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture
-async def pair(path: Path) -> AsyncIterator[Pair]:
+async def pair(database: Database) -> AsyncIterator[Pair]:
     """Run two replicas that share a clock."""
-    async with running_engine(path, EngineOptions(catalogue=HOSTED)) as engine:
+    async with running_engine(database, EngineOptions(catalogue=HOSTED)) as engine:
         replicas = (Replica(engine.writer, engine.clock) for _ in range(2))
         yield Pair(engine, *replicas)
 
@@ -211,9 +212,9 @@ async def test_what_may_have_been_saved_is_never_told_twice(pair: Pair) -> None:
     assert pair.kept() == 7
 
 
-async def test_counters_that_are_turned_away_are_told_again(path: Path) -> None:
+async def test_counters_that_are_turned_away_are_told_again(database: Database) -> None:
     options = EngineOptions(catalogue=HOSTED, queue=QueueLimits(create_share=0.0))
-    async with running_engine(path, options) as engine:
+    async with running_engine(database, options) as engine:
         replica = Replica(engine.writer, engine.clock)
         replica.read(5)
 
@@ -263,10 +264,10 @@ async def test_many_keys_are_told_in_bounded_batches(
     assert pair.one.limiter.unsaved() == ()
 
 
-async def test_replicas_in_two_processes_share_one_file(path: Path) -> None:
+async def test_replicas_in_two_processes_share_one_file(database: Database) -> None:
     """Two writers of one file, as two processes have them."""
     options = EngineOptions(catalogue=HOSTED, busy_timeout_ms=5_000)
-    async with running_engine(path, options) as here, running_engine(path, options) as there:
+    async with running_engine(database, options) as here, running_engine(database, options) as there:
         one, other = Replica(here.writer, here.clock), Replica(there.writer, there.clock)
         for _ in range(5):
             one.read(3)

@@ -12,6 +12,7 @@ from orchestrion.core.task import Status
 from orchestrion.jobs import sweep
 from orchestrion.jobs.sweep import by_account, sweep_all
 from orchestrion.store import rows
+from tests.databases import Database
 from tests.engine.engines import SQL, Engine, add_account, running_engine
 from tests.factories import a_task, a_task_id, ago, an_account
 
@@ -24,9 +25,9 @@ REFUSE = (
 
 
 @pytest.fixture
-async def engine(path: Path) -> AsyncIterator[Engine]:
+async def engine(database: Database) -> AsyncIterator[Engine]:
     """Run a writer on a file where each account has two overdue tasks."""
-    async with running_engine(path) as engine:
+    async with running_engine(database) as engine:
         for account_id in ACCOUNTS:
             add_account(engine.connection, an_account(id=account_id))
             overdue = (

@@ -13,9 +13,10 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Held, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
+from tests.databases import Database
 from tests.engine.engines import SQL, Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_plan, a_task_id, expect
-from tests.http.disks import Disk
+from tests.databases import Trouble
 from tests.unit import asks
 
 Wave = tuple[int, list[Command]]
@@ -37,11 +38,11 @@ waves = st.tuples(st.sampled_from([0, 0, 1, 20, 40]), st.lists(commands, min_siz
 runs = st.tuples(st.integers(min_value=1, max_value=6), st.lists(waves, max_size=8))
 
 
-def allowing(workers: int, disk: Disk | None = None) -> EngineOptions:
+def allowing(workers: int, trouble: Trouble | None = None) -> EngineOptions:
     plan = a_plan(
         max_workers=workers, claims_per_hour=10**6, creates_per_hour=10**6, tasks_per_cycle=10**6
     )
-    vfs = "" if disk is None else disk.label
+    vfs = "" if disk is None else trouble.label
     return EngineOptions(catalogue=Catalogue(plans={"free": plan}), vfs=vfs)
 
 
@@ -58,10 +59,10 @@ def was_claim(command: Command, outcome: Outcome) -> bool:
     return isinstance(command, ClaimNext | ClaimTask) and isinstance(outcome, Held)
 
 
-async def lead_through(path: Path, disk: Disk, plan: list[Run]) -> None:
+async def lead_through(database: Database, trouble: Trouble, plan: list[Run]) -> None:
     elapsed = 0
     for workers, steps in plan:
-        async with running_engine(path, allowing(workers, disk)) as engine:
+        async with running_engine(database, allowing(workers, disk)) as engine:
             engine.clock.advance(elapsed)
             if engine.count("select count(*) from tasks") == 0:
                 await engine.together(asks.create(n, lease_seconds=30) for n in range(TASKS))
@@ -85,13 +86,13 @@ def test_the_remembered_number_is_an_upper_bound_whatever_happens(plan: list[Run
     disk.unregister()
 
 
-async def test_a_plan_that_shrank_is_exact_in_a_batch_that_ends_many_leases(path: Path) -> None:
+async def test_a_plan_that_shrank_is_exact_in_a_batch_that_ends_many_leases(database: Database) -> None:
     """Leases are counted no further than is needed, and this batch ends more than were counted."""
-    async with running_engine(path, allowing(10)) as engine:
+    async with running_engine(database, allowing(10)) as engine:
         await engine.together(asks.create(number) for number in range(11))
         await engine.together(asks.claim_next(number) for number in range(10))
 
-    async with running_engine(path, allowing(2)) as engine:
+    async with running_engine(database, allowing(2)) as engine:
         ends = [asks.complete(a_task_id(number)) for number in range(5)]
         outcomes = await engine.together([*ends, asks.claim_next(10)])
 
@@ -100,8 +101,8 @@ async def test_a_plan_that_shrank_is_exact_in_a_batch_that_ends_many_leases(path
         assert await believed(engine) == 3
 
 
-async def test_workers_that_end_and_begin_in_turn_are_never_refused(path: Path) -> None:
-    async with running_engine(path, allowing(3)) as engine:
+async def test_workers_that_end_and_begin_in_turn_are_never_refused(database: Database) -> None:
+    async with running_engine(database, allowing(3)) as engine:
         await engine.together(asks.create(number) for number in range(30))
 
         for number in range(30):
@@ -110,8 +111,8 @@ async def test_workers_that_end_and_begin_in_turn_are_never_refused(path: Path) 
             await engine.together([asks.complete(held.id)])
 
 
-async def test_leases_are_counted_once_while_every_plan_allows_them(path: Path) -> None:
-    async with running_engine(path, allowing(100)) as engine:
+async def test_leases_are_counted_once_while_every_plan_allows_them(database: Database) -> None:
+    async with running_engine(database, allowing(100)) as engine:
         await engine.together(asks.create(number) for number in range(50))
         asked: list[str] = []
         engine.connection.trace_v2(

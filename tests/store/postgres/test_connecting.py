@@ -126,7 +126,7 @@ async def test_a_session_starts_with_the_limits_of_its_role(place: Place) -> Non
         assert await setting(session, "idle_in_transaction_session_timeout") == "10s"
         assert await setting(session, "plan_cache_mode") == "force_generic_plan"
         assert await setting(session, "jit") == "off"
-        assert await setting(session, "tcp_user_timeout") == "10s"
+        assert await setting(session, "tcp_user_timeout") == "10000"
         assert await setting(session, "tcp_keepalives_idle") == "5"
         assert await setting(session, "client_encoding") == "UTF8"
         connected = session.transport.get_extra_info("socket")

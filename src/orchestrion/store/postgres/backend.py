@@ -52,7 +52,7 @@ async def open_backend(
         await writers.close()
         raise
     clock = make_clock(time)
-    loader = Loader(catalogue.lease_bounds, given)
+    loader = Loader(catalogue.lease_bounds, given, place.batches)
     return Backend(
         PostgresStore(writers, loader, time.observe),
         PostgresReader(quick, long, clock, given),

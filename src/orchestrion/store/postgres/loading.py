@@ -14,6 +14,7 @@ from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow, Needs, TypeKey, View
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
+from orchestrion.store.postgres.place import Batches
 from orchestrion.store.postgres.session import Session
 
 SQL: Final = load_statements("orchestrion.store.postgres")
@@ -27,10 +28,10 @@ class Loader:
     statements over lists, unless `one_account` says that there is never such a batch.
     """
 
-    def __init__(self, bounds: LeaseBounds, given: Clock | None) -> None:
+    def __init__(self, bounds: LeaseBounds, given: Clock | None, batches: Batches) -> None:
         self._bounds = bounds
         self._given = given
-        self.one_account = False
+        self.one_account = batches == "one-account"
 
     async def load(self, session: Session, needs: Needs) -> View:
         """Lock accounts, remembered creates, counters, then tasks; then read time and what waits.

@@ -11,6 +11,8 @@ from orchestrion.core.faults import StoreRefused
 
 # What stands between the server and the database; "transaction" is PgBouncer's pool mode.
 Pooler: TypeAlias = Literal["none", "transaction"]
+# Whose commands share a transaction; a database distributed by account wants one account's.
+Batches: TypeAlias = Literal["mixed", "one-account"]
 
 APPLICATION: Final = "orchestrion"
 # A rule of ours: batches lock what they read, so a later statement must see the latest commits.
@@ -63,6 +65,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     pooler: Pooler = "none"
+    batches: Batches = "mixed"
     writers: int = 1
     readers: int = 4
     long_readers: int = 2
