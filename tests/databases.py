@@ -4,13 +4,13 @@ A test that takes the fixture `database` runs once on each kind.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +19,7 @@ import apsw
 import asyncpg
 from msgspec.structs import astuple
 
+from orchestrion.core import ids
 from orchestrion.core.account import Account
 from orchestrion.core.clock import Clock
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
@@ -27,6 +28,7 @@ from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader, Store
 from orchestrion.store import rows
 from orchestrion.store.postgres.backend import open_backend
+from orchestrion.store.postgres.migrating import prepare
 from orchestrion.store.postgres.place import Place as PostgresPlace
 from orchestrion.store.sqlite.backend import Backend as SqliteBackend
 from orchestrion.store.sqlite.database import Place as SqlitePlace
@@ -44,6 +46,8 @@ SERVER_VARIABLE: Final = "ORCHESTRION_TEST_DATABASE_URL"
 _ACCOUNT_COLUMNS: Final = Account.__struct_fields__
 _TASK_COLUMNS: Final = (*Task.__struct_fields__, "due_at")
 _IDEMPOTENCY_COLUMNS: Final = ("account_id", "key", "request_digest", "created_at", "first")
+RECORD: Final = "schema_migrations"
+MARKS: Final = "marks"
 _CHANGES: Final = re.compile(r"\d+$")
 
 Row = tuple[Any, ...]
@@ -109,6 +113,11 @@ class Database(Protocol):
         """Open it as a server does."""
         ...
 
+    @property
+    def tables(self) -> list[str]:
+        """Name the tables that hold what servers write."""
+        ...
+
     def fetch(self, sql: str, *values: object) -> list[Row]:
         """Read rows, beside every server; values stand as $1, $2 in this order."""
         ...
@@ -133,6 +142,23 @@ def add_accounts(database: Database, *accounts: Account) -> None:
     known = {account_id for (account_id,) in database.fetch("select id from accounts")}
     new = [astuple(account) for account in accounts if account.id not in known]
     database.insert("accounts", _ACCOUNT_COLUMNS, new)
+
+
+def add_key(database: Database, account_id: str) -> tuple[str, str]:
+    """Make one more key of an account; gives the key and its id."""
+    key = ids.api_key(os.urandom(ids.KEY_ENTROPY_BYTES))
+    digest = hashlib.sha256(key.encode()).digest()
+    key_id = f"key_{secrets.token_hex(13)}"
+    columns = ("hash", "id", "account_id", "created_at")
+    row = (digest, key_id, account_id, database.clock.now())
+    database.insert("api_keys", columns, [row])
+    return key, key_id
+
+
+def revoke_key(database: Database, key_id: str) -> None:
+    """Revoke a key."""
+    sql = "update api_keys set revoked_at = $1 where id = $2"
+    assert database.execute(sql, database.clock.now(), key_id) == 1
 
 
 def add_tasks(database: Database, tasks: Iterable[Task]) -> None:
@@ -174,6 +200,11 @@ class SqliteDatabase:
         self._beside.execute(sql, _bound(values))
         return self._beside.changes()
 
+    @property
+    def tables(self) -> list[str]:
+        found = self.fetch("select name from sqlite_schema where type = 'table'")
+        return sorted(name for (name,) in found if name not in {RECORD, MARKS})
+
     def insert(self, table: str, columns: Iterable[str], inserted: Iterable[Row]) -> None:
         with self._beside:
             self._beside.executemany(_insertion(table, columns), map(_bound, inserted))
@@ -211,7 +242,7 @@ class PostgresDatabase:
         self._proxied: PostgresTrouble | None = None
         self._beside = desk.do(_connected(url))
         tables = [name for (name,) in self.fetch(_TABLES)]
-        self.tables = sorted(name for name in tables if name != "schema_migrations")
+        self.tables = sorted(name for name in tables if name != RECORD)
         self._empty = "; ".join(f"delete from {name}" for name in self.tables)
 
     @property
@@ -367,7 +398,7 @@ class PostgresSide:
         self.desk = Desk()
         self._admin = self.desk.do(_connected(self.url))
         self._template = self._make("template0")
-        self.desk.do(_migrated(self.url_of(self._template)))
+        self.desk.do(prepare(PostgresPlace(url=self.url_of(self._template))))
 
     def url_of(self, name: str) -> str:
         """Give the address of a database of the server."""
@@ -420,10 +451,3 @@ class PostgresSide:
 
     def _drop(self, name: str) -> None:
         self.desk.do(self._admin.execute(f"drop database if exists {name} with (force)"))
-
-
-async def _migrated(url: str) -> None:
-    connection = await _connected(url)
-    schema = files("orchestrion.store.postgres").joinpath("schema.sql").read_text("utf-8")
-    await connection.execute(schema)
-    await connection.close()

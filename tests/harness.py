@@ -32,12 +32,20 @@ class Account(msgspec.Struct, frozen=True):
         return {"Authorization": f"Bearer {self.key}"}
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A database and what a service has of it."""
+
+    database: Database
+    backend: Backend
+
+
 class Harness:
     """A running service and a client of it."""
 
-    def __init__(self, service: Service, backend: Backend, client: httpx2.AsyncClient) -> None:
+    def __init__(self, service: Service, opened: Opened, client: httpx2.AsyncClient) -> None:
         self.service = service
-        self.backend = backend
+        self.database = opened.database
+        self.backend = opened.backend
         self.client = client
         clock, observer = service.around.clock, service.around.observer
         assert isinstance(clock, SettableClock)
@@ -105,7 +113,7 @@ async def running(
     try:
         await service.start()
         async with client:
-            yield Harness(service, backend, client)
+            yield Harness(service, Opened(database, backend), client)
         await service.stop()
     finally:
         await backend.close()

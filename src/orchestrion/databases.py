@@ -52,7 +52,7 @@ async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backen
         case SqliteFile(path=path):
             return sqlite.Backend(Place(path=path), SteadyClock, catalogue)
         case PostgresUrl(url=url):
-            with _driver():
+            with driver():
                 from orchestrion.store.postgres import backend, migrating, place  # noqa: PLC0415
             there = place.Place(url=url, pooler=options.pooler)
             await migrating.prepare(there)
@@ -70,13 +70,14 @@ def operator_of(options: DatabaseOptions) -> Operator:
         case SqliteFile(path=path):
             return SqliteOperator(path)
         case PostgresUrl(url=url, shown=shown):
-            with _driver():
+            with driver():
                 from orchestrion.store.postgres import operator, place  # noqa: PLC0415
             return operator.PostgresOperator(place.Place(url=url, pooler=options.pooler), shown)
 
 
 @contextmanager
-def _driver() -> Iterator[None]:
+def driver() -> Iterator[None]:
+    """Say what to install where the driver is missing; raises StoreRefused."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -99,7 +99,9 @@ async def test_what_arrives_during_a_commit_makes_the_next_batch(engine: Engine)
 # --- answer after the commit
 
 
-async def test_nobody_is_answered_before_the_commit_returns(engine: Engine, database: Database) -> None:
+async def test_nobody_is_answered_before_the_commit_returns(
+    engine: Engine, database: Database
+) -> None:
     """A lease is a promise: it must be on disk when its holder hears of it."""
     engine.watched.go_on.clear()
     callers = [asyncio.create_task(engine.writer.submit(asks.create(n))) for n in range(5)]

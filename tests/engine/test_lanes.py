@@ -223,11 +223,14 @@ async def test_a_repeat_is_told_to_come_back_whichever_lane_has_the_first(mixed:
 # --- the end
 
 
-@pytest.mark.parametrize("which", ["by_account", "mixed"])
-async def test_stop_commits_what_every_lane_accepted(
-    which: str, request: pytest.FixtureRequest
-) -> None:
-    running: Lanes = request.getfixturevalue(which)
+@pytest.fixture(params=[True, False], ids=["by account", "mixed"])
+async def running(engine: Engine, request: pytest.FixtureRequest) -> AsyncIterator[Lanes]:
+    """Two lanes of either kind."""
+    async with lanes(engine, one_account=request.param, lanes=2) as running:
+        yield running
+
+
+async def test_stop_commits_what_every_lane_accepted(running: Lanes) -> None:
     gates = [running.store.close(ANNA), running.store.close(BERT)]
     work = [asyncio.create_task(running.together(creates(ANNA, 0, 3)))]
     await running.store.until_running(ANNA)
@@ -247,10 +250,10 @@ async def test_stop_commits_what_every_lane_accepted(
     assert all(isinstance(one, Changed) for made in work for one in await made)
 
 
-async def test_lanes_that_rest_stop_at_once(by_account: Lanes) -> None:
+async def test_lanes_that_rest_stop_at_once(running: Lanes) -> None:
     await asyncio.sleep(0)
 
-    await ended(by_account)
+    await ended(running)
 
 
 class Death(BaseException):

@@ -1,15 +1,14 @@
 """Fixtures for tests through the application."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from orchestrion.core.plans import HOSTED, Catalogue, RequestLimits
 from orchestrion.service import ServiceOptions
+from tests.databases import Database
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller
-from tests.http.disks import Disk
 
 FRUGAL = Catalogue(
     plans=HOSTED.plans, limits=RequestLimits(reads_per_hour=5, discovery_per_minute=4)
@@ -17,33 +16,10 @@ FRUGAL = Catalogue(
 
 
 @pytest.fixture
-def disk() -> Iterator[Disk]:
-    """A disk that does what the test says."""
-    disk = Disk()
-    yield disk
-    disk.unregister()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """Where the database of the test is."""
-    return tmp_path / "orchestrion.db"
-
-
-@pytest.fixture
-async def service(database: Path, disk: Disk) -> AsyncIterator[Harness]:
-    """Run the service on a new file."""
-    async with running(database, vfs=disk.label) as harness:
-        yield harness
-        disk.heal()
-
-
-@pytest.fixture
-async def hosted(database: Path, disk: Disk) -> AsyncIterator[Harness]:
+async def hosted(database: Database) -> AsyncIterator[Harness]:
     """Run the service with the commercial plans."""
-    async with running(database, ServiceOptions(catalogue=HOSTED), disk.label) as harness:
+    async with running(database, ServiceOptions(catalogue=HOSTED)) as harness:
         yield harness
-        disk.heal()
 
 
 @pytest.fixture
@@ -59,8 +35,7 @@ async def customer(hosted: Harness) -> Caller:
 
 
 @pytest.fixture
-async def frugal(database: Path, disk: Disk) -> AsyncIterator[Caller]:
+async def frugal(database: Database) -> AsyncIterator[Caller]:
     """An account that may read five times an hour, and discover four times a minute."""
-    async with running(database, ServiceOptions(catalogue=FRUGAL), disk.label) as harness:
+    async with running(database, ServiceOptions(catalogue=FRUGAL)) as harness:
         yield Caller(harness, await harness.account())
-        disk.heal()

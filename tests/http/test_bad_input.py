@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrion.core.operations import OPERATIONS, Operation
+from tests.databases import KINDS, Databases
 from tests.http.asking import Ask
 from tests.http.bad_requests import BadRequest, bad_requests
 from tests.http.world import World, peopled
@@ -29,15 +30,11 @@ FRAGMENTS = (
 BODIED = tuple(operation for operation in OPERATIONS if operation.body is not None)
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with peopled(tmp_path_factory.mktemp("world") / "orchestrion.db") as peopled_world:
-        yield peopled_world
+@pytest.fixture(scope="module", params=KINDS)
+async def world(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    with databases.fresh(request.param) as database:
+        async with peopled(database) as peopled_world:
+            yield peopled_world
 
 
 @pytest.mark.parametrize("bad", CASES, ids=[bad.name for bad in CASES])

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -78,9 +77,7 @@ async def test_every_link_of_the_manifest_leads_somewhere(service: Harness) -> N
         assert answer.status_code in (200, 201), (name, link)
 
 
-async def test_a_server_that_knows_its_address_writes_it_into_its_links(
-    database: Database
-) -> None:
+async def test_a_server_that_knows_its_address_writes_it_into_its_links(database: Database) -> None:
     here = "https://tasks.example.org"
     async with running(database, ServiceOptions(public_url=here)) as service:
         manifest = (await service.client.get("/.well-known/agent.json")).json()

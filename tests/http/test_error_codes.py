@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 import pytest
 
 from orchestrion.core.errors import ErrorCode
+from tests.databases import Database, Trouble
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle
 from tests.http.callers import Caller, Response, ok, recommended, refused
-from tests.databases import Database, Trouble
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -147,11 +146,11 @@ CASES: Mapping[ErrorCode, Case] = MappingProxyType(
 
 @pytest.mark.parametrize("code", CASES)
 async def test_a_code_is_answered_with_its_status_and_its_way_on(
-    code: ErrorCode, customer: Caller, database: Database
+    code: ErrorCode, customer: Caller, trouble: Trouble, database: Database
 ) -> None:
     case = CASES[code]
 
-    answer = refused(await case.provoke(Scene(customer, disk, database)), case.status, code)
+    answer = refused(await case.provoke(Scene(customer, trouble, database)), case.status, code)
 
     assert recommended(answer)["action"] == case.action
     assert answer["agent_contract"]["retryable"] is case.retryable
@@ -187,8 +186,10 @@ async def test_a_missing_key_and_a_wrong_key_are_challenged_differently(customer
     )
 
 
-async def test_a_full_house_is_described(customer: Caller) -> None:
-    scene = Scene(customer, Disk(), Path())
+async def test_a_full_house_is_described(
+    customer: Caller, trouble: Trouble, database: Database
+) -> None:
+    scene = Scene(customer, trouble, database)
 
     answer = refused(await max_workers_reached(scene), 429, "max_workers_reached")
 
@@ -200,7 +201,7 @@ async def test_a_full_house_is_described(customer: Caller) -> None:
 
 
 async def test_only_a_full_house_and_a_lost_lease_have_more_to_say(
-    customer: Caller, database: Database
+    customer: Caller, trouble: Trouble, database: Database
 ) -> None:
     extra = {
         ErrorCode.MAX_WORKERS_REACHED: {"billing_context"},
@@ -213,6 +214,6 @@ async def test_only_a_full_house_and_a_lost_lease_have_more_to_say(
         ErrorCode.TASK_NOT_FOUND,
         ErrorCode.MAX_WORKERS_REACHED,
     ):
-        answer = (await CASES[code].provoke(Scene(customer, disk, database))).json()
+        answer = (await CASES[code].provoke(Scene(customer, trouble, database))).json()
         base = {"error", "message", "request_id", "agent_contract"}
         assert set(answer) == base | extra.get(code, set())

@@ -2,16 +2,15 @@
 
 import asyncio
 import shutil
-from pathlib import Path
 
 import pytest
 
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.service import ServiceOptions
+from tests.databases import Database, Trouble
 from tests.harness import running
 from tests.http.accounts import remove
 from tests.http.callers import Caller, advice, ok, recommended, refused
-from tests.databases import Database, Trouble
 
 VERBS = ("complete", "fail", "heartbeat")
 TURNS_MAX = 100_000
@@ -40,7 +39,9 @@ async def test_a_full_disk_refuses_writes_and_says_that_nothing_was_changed(
     assert ok(await caller.show(task_id))["status"] == "claimed"
 
 
-async def test_the_service_goes_on_when_there_is_room_again(caller: Caller, trouble: Trouble) -> None:
+async def test_the_service_goes_on_when_there_is_room_again(
+    caller: Caller, trouble: Trouble
+) -> None:
     before = await caller.task()
     trouble.full = True
     refused(await caller.create(), 503, "server_error")
@@ -52,7 +53,9 @@ async def test_the_service_goes_on_when_there_is_room_again(caller: Caller, trou
     assert [task["id"] for task in listed] == [after["id"], before["id"]]
 
 
-async def test_a_disk_that_cannot_be_read_is_a_passing_fault(caller: Caller, trouble: Trouble) -> None:
+async def test_a_disk_that_cannot_be_read_is_a_passing_fault(
+    caller: Caller, trouble: Trouble
+) -> None:
     task = await caller.task()
     trouble.unreachable = True
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from orchestrion.core.limits import BODY_BYTES_MAX, BODY_NESTING_MAX, DOCUMENT_BYTES_MAX
+from tests.databases import KINDS, Databases
 from tests.http.asking import Answer, Ask
 from tests.http.world import World, claimed, peopled
 from tests.json_texts import STYLES, Style, objects, read, write
@@ -15,15 +16,11 @@ from tests.json_texts import STYLES, Style, objects, read, write
 LONGEST_INTEGER = "9" * 4_000
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with peopled(tmp_path_factory.mktemp("world") / "orchestrion.db") as peopled_world:
-        yield peopled_world
+@pytest.fixture(scope="module", params=KINDS)
+async def world(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    with databases.fresh(request.param) as database:
+        async with peopled(database) as peopled_world:
+            yield peopled_world
 
 
 async def send(world: World, method: str, target: str, body: str = "", **headers: str) -> Answer:

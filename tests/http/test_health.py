@@ -1,8 +1,8 @@
 """/health, /livez and /readyz."""
 
+from tests.databases import Trouble
 from tests.harness import Harness
 from tests.http.callers import ok, refused
-from tests.databases import Trouble
 
 
 async def test_health_tells_when_leases_were_last_swept(service: Harness) -> None:

@@ -1,16 +1,15 @@
 """Idempotent create: the same key and request never make a second task."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from orchestrion.core.plans import HOSTED, Catalogue
 from orchestrion.service import ServiceOptions
+from tests.databases import Database, Trouble
 from tests.harness import running
 from tests.http.callers import Caller, Json, Response, advice, ok, recommended, refused, stranger
-from tests.databases import Database, Trouble
 
 DAY = 24 * 3600
 WEEK = 7 * DAY

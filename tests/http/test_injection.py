@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tests.databases import Database, Databases
 from tests.harness import Harness, running
 
 # Guidance is obeyed by machines: whoever could write into it could command them.
@@ -133,16 +133,19 @@ class Walk:
             self.answers.append(answer.json())
 
 
-async def walked(path: Path, texts: Texts) -> Walk:
-    async with running(path) as service:
+async def walked(database: Database, texts: Texts) -> Walk:
+    async with running(database) as service:
         walk = Walk(service, texts)
         await walk.run()
         return walk
 
 
-async def test_what_tenants_write_never_changes_what_an_agent_is_told(tmp_path: Path) -> None:
-    harmless = await walked(tmp_path / "harmless.db", HARMLESS)
-    hostile = await walked(tmp_path / "hostile.db", HOSTILE)
+async def test_what_tenants_write_never_changes_what_an_agent_is_told(
+    database: Database, databases: Databases
+) -> None:
+    with databases.fresh(database.kind) as other:
+        harmless = await walked(other, HARMLESS)
+    hostile = await walked(database, HOSTILE)
 
     told = [list(words(answer)) for answer in hostile.answers]
     assert told == [list(words(answer)) for answer in harmless.answers]
@@ -151,9 +154,9 @@ async def test_what_tenants_write_never_changes_what_an_agent_is_told(tmp_path: 
 
 
 async def test_no_action_leads_anywhere_but_to_this_service_and_its_outputs(
-    tmp_path: Path,
+    database: Database,
 ) -> None:
-    walk = await walked(tmp_path / "hostile.db", HOSTILE)
+    walk = await walked(database, HOSTILE)
 
     endpoints = {step["endpoint"] for answer in walk.answers for step in actions(answer)}
 

@@ -3,13 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
+from tests.databases import Database, Trouble
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle, set_used
 from tests.http.callers import Caller, Json, Response
-from tests.databases import Database, Trouble
 from tests.http.situations import BUILDS, Situation, contracts, pending, questions
 from tests.http.walking import Walker
 
@@ -31,75 +30,75 @@ async def test_from_every_state_and_question_the_advice_arrives(name: str, calle
             assert walker.trail, (question, number)
 
 
-Scene = Callable[[Caller, Disk, Path], Awaitable[Response]]
+Scene = Callable[[Caller, Trouble, Database], Awaitable[Response]]
 
 
-async def registered(customer: Caller, _: Disk, __: Path) -> Response:
+async def registered(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.send("POST", "/v1/keys/register")
 
 
-async def missing_key(customer: Caller, _: Disk, __: Path) -> Response:
+async def missing_key(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.client.get("/v1/tasks")
 
 
-async def wrong_key(customer: Caller, _: Disk, __: Path) -> Response:
+async def wrong_key(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.read("/v1/tasks", Authorization="Bearer nonsense")
 
 
-async def unknown_task(customer: Caller, _: Disk, __: Path) -> Response:
+async def unknown_task(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.do("complete", "tsk_unknown")
 
 
-async def unknown_route(customer: Caller, _: Disk, __: Path) -> Response:
+async def unknown_route(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.read("/v1/nothing")
 
 
-async def bad_body(customer: Caller, _: Disk, __: Path) -> Response:
+async def bad_body(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.create(priority=101)
 
 
-async def plans(customer: Caller, _: Disk, __: Path) -> Response:
+async def plans(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.read("/v1/billing/plans")
 
 
-async def status(customer: Caller, _: Disk, __: Path) -> Response:
+async def status(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.read("/v1/billing/status")
 
 
-async def status_used_up(customer: Caller, _: Disk, database: Database) -> Response:
+async def status_used_up(customer: Caller, _: Trouble, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     return await customer.read("/v1/billing/status")
 
 
-async def status_lapsed(customer: Caller, _: Disk, database: Database) -> Response:
+async def status_lapsed(customer: Caller, _: Trouble, database: Database) -> Response:
     put_on_plan(database, customer, "pro", days=-1)
     return await customer.read("/v1/billing/status")
 
 
-async def checkout_off(customer: Caller, _: Disk, __: Path) -> Response:
+async def checkout_off(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.send("POST", "/v1/billing/checkout", {"planId": "pro"})
 
 
-async def checkout_of_no_plan(customer: Caller, _: Disk, __: Path) -> Response:
+async def checkout_of_no_plan(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.send("POST", "/v1/billing/checkout", {"planId": "free"})
 
 
-async def unknown_purchase(customer: Caller, _: Disk, __: Path) -> Response:
+async def unknown_purchase(customer: Caller, _: Trouble, __: Database) -> Response:
     return await customer.send("POST", "/v1/billing/verify", {"purchaseId": "pur_1"})
 
 
-async def page_with_more(customer: Caller, _: Disk, __: Path) -> Response:
+async def page_with_more(customer: Caller, _: Trouble, __: Database) -> Response:
     for _number in range(3):
         await customer.task()
     return await customer.read("/v1/tasks?limit=1")
 
 
-async def conflict(customer: Caller, _: Disk, __: Path) -> Response:
+async def conflict(customer: Caller, _: Trouble, __: Database) -> Response:
     await customer.task(idempotencyKey="k")
     return await customer.create(idempotencyKey="k", priority=1)
 
 
-async def in_flight(customer: Caller, trouble: Trouble, _: Path) -> Response:
+async def in_flight(customer: Caller, trouble: Trouble, _: Database) -> Response:
     trouble.hold()
     first = asyncio.create_task(customer.create(**TASK, idempotencyKey="k"))
     await trouble.held()
@@ -109,54 +108,54 @@ async def in_flight(customer: Caller, trouble: Trouble, _: Path) -> Response:
     return second
 
 
-async def quota_exceeded(customer: Caller, _: Disk, database: Database) -> Response:
+async def quota_exceeded(customer: Caller, _: Trouble, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     return await customer.create()
 
 
-async def plan_expired(customer: Caller, _: Disk, database: Database) -> Response:
+async def plan_expired(customer: Caller, _: Trouble, database: Database) -> Response:
     set_tasks_in_cycle(database, customer, 200)
     put_on_plan(database, customer, "pro", days=-1)
     return await customer.create()
 
 
-async def full_house(customer: Caller, _: Disk, __: Path) -> Response:
+async def full_house(customer: Caller, _: Trouble, __: Database) -> Response:
     for _number in range(2):
         await customer.held(leaseDurationSeconds=100)
     return await customer.claim_next()
 
 
-async def creates_used_up(customer: Caller, _: Disk, database: Database) -> Response:
+async def creates_used_up(customer: Caller, _: Trouble, database: Database) -> Response:
     set_used(database, customer, creates=120)
     return await customer.create()
 
 
-async def claims_used_up(customer: Caller, _: Disk, database: Database) -> Response:
+async def claims_used_up(customer: Caller, _: Trouble, database: Database) -> Response:
     set_used(database, customer, claims=120)
     return await customer.claim_next()
 
 
-async def registrations_used_up(customer: Caller, _: Disk, __: Path) -> Response:
+async def registrations_used_up(customer: Caller, _: Trouble, __: Database) -> Response:
     for _number in range(10):
         await customer.send("POST", "/v1/keys/register")
     return await customer.send("POST", "/v1/keys/register")
 
 
-async def disk_full(customer: Caller, trouble: Trouble, _: Path) -> Response:
+async def disk_full(customer: Caller, trouble: Trouble, _: Database) -> Response:
     trouble.full = True
     answer = await customer.create()
     trouble.full = False
     return answer
 
 
-async def create_lost(customer: Caller, trouble: Trouble, _: Path) -> Response:
+async def create_lost(customer: Caller, trouble: Trouble, _: Database) -> Response:
     trouble.loses_commits = True
     answer = await customer.create()
     trouble.loses_commits = False
     return answer
 
 
-async def complete_lost(customer: Caller, trouble: Trouble, _: Path) -> Response:
+async def complete_lost(customer: Caller, trouble: Trouble, _: Database) -> Response:
     claim = await customer.held(leaseDurationSeconds=60)
     trouble.loses_commits = True
     answer = await customer.do("complete", claim["task"]["id"])
@@ -195,11 +194,11 @@ SCENES: tuple[Scene, ...] = (
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 async def test_from_every_other_answer_the_advice_arrives(
-    scene: Scene, customer: Caller, database: Database
+    scene: Scene, customer: Caller, trouble: Trouble, database: Database
 ) -> None:
     waiting = await pending(customer)
     situation = Situation(caller=customer, task_id=waiting.task_id, type=waiting.type)
-    response = await scene(customer, disk, database)
+    response = await scene(customer, trouble, database)
     sent = response.request.content
     walker = Walker(situation)
 

@@ -1,7 +1,5 @@
 """Of two things wrong with a request, the one that is checked first is answered."""
 
-from pathlib import Path
-
 import pytest
 
 from orchestrion.core.limits import BODY_BYTES_MAX
@@ -121,7 +119,9 @@ async def test_an_unknown_task_comes_before_a_full_house(customer: Caller) -> No
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
 
 
-async def test_an_unknown_task_comes_before_a_full_window(customer: Caller, database: Database) -> None:
+async def test_an_unknown_task_comes_before_a_full_window(
+    customer: Caller, database: Database
+) -> None:
     set_used(database, customer, claims=120)
 
     refused(await customer.do("claim", "tsk_x"), 404, "task_not_found")
@@ -136,7 +136,9 @@ async def test_a_replay_comes_before_quota_and_window(customer: Caller, database
     refused(await customer.create(idempotencyKey="other"), 429, "rate_limited")
 
 
-async def test_a_conflict_comes_before_quota_and_window(customer: Caller, database: Database) -> None:
+async def test_a_conflict_comes_before_quota_and_window(
+    customer: Caller, database: Database
+) -> None:
     await customer.task(idempotencyKey="k")
     set_used(database, customer, creates=120)
 
@@ -159,7 +161,9 @@ async def test_a_bad_schedule_comes_before_the_window(customer: Caller, database
     refused(answer, 400, "invalid_request")
 
 
-async def test_the_creates_window_comes_before_the_quota(customer: Caller, database: Database) -> None:
+async def test_the_creates_window_comes_before_the_quota(
+    customer: Caller, database: Database
+) -> None:
     set_tasks_in_cycle(database, customer, 200)
     refused(await customer.create(), 402, "quota_exceeded")
 

@@ -1,7 +1,5 @@
 """CORS: open where everybody may read, closed on keyed routes unless configured."""
 
-from pathlib import Path
-
 import pytest
 
 from orchestrion.service import ServiceOptions

@@ -1,7 +1,6 @@
 """The monthly quota, its cycle, and what happens when a paid plan runs out."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -130,7 +129,9 @@ async def test_a_plan_that_ran_out_would_not_have_helped_either(
     refused(await customer.create(), 402, "quota_exceeded")
 
 
-async def test_a_plan_works_until_the_millisecond_it_ends(customer: Caller, database: Database) -> None:
+async def test_a_plan_works_until_the_millisecond_it_ends(
+    customer: Caller, database: Database
+) -> None:
     put_on_plan(database, customer, "basic", days=1)
     set_tasks_in_cycle(database, customer, 200)
     customer.service.clock.advance(DAY - 10 - 0.001)

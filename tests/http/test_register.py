@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from pathlib import Path
 
 from orchestrion.service import ServiceOptions
 from tests.databases import Database

@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -96,9 +95,7 @@ async def test_what_the_client_forwards_itself_is_not_believed(database: Databas
         refused(await register(service, PROXY, "192.0.2.99, 203.0.113.1"), 429, "rate_limited")
 
 
-async def test_a_chain_of_our_proxies_is_followed_to_the_first_stranger(
-    database: Database
-) -> None:
+async def test_a_chain_of_our_proxies_is_followed_to_the_first_stranger(database: Database) -> None:
     async with running(database, TRUSTING) as service:
         await fill(service, [PROXY, "fd00::5"], "203.0.113.1, 10.2.3.4,10.9.9.9")
 
@@ -120,9 +117,7 @@ async def test_nonsense_from_a_proxy_counts_as_the_proxy(database: Database) -> 
         refused(await register(service, PROXY, "unknown"), 429, "rate_limited")
 
 
-async def test_lines_of_a_repeated_forwarding_header_are_read_as_one(
-    database: Database
-) -> None:
+async def test_lines_of_a_repeated_forwarding_header_are_read_as_one(database: Database) -> None:
     async with running(database, TRUSTING) as service:
         headers = [("X-Forwarded-For", "203.0.113.1"), ("X-Forwarded-For", "10.2.3.4")]
         for _ in range(10):

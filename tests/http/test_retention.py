@@ -1,7 +1,6 @@
 """Finished tasks go when the plan's retention is over; others stay."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrion.core.operations import OPERATIONS, PAGES, Access, Operation
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import operator
+from tests.databases import KINDS, Database, Databases, add_key, revoke_key
 from tests.harness import Account
 from tests.http.asking import Answer, Ask
 from tests.http.world import World, claimed, peopled
@@ -66,6 +66,7 @@ BAD_KEYS = {
     "in capitals": "<KEY>",
     "cut": "orch_live_0",
 }
+STORES = ("orchestrion.store.sqlite", "orchestrion.store.postgres")
 # Statements over tenants' tables that name no account, and why each may do so.
 WITHOUT_ACCOUNT = {
     "next_overdue_account": "the sweep asks which account comes next, and nothing of it",
@@ -84,25 +85,21 @@ def named(operations: tuple[Operation, ...]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("operation", operations, ids=[row.name for row in operations])
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+@pytest.fixture(scope="module", params=KINDS)
+async def shared(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """A world in which nothing may change."""
-    async with peopled(tmp_path_factory.mktemp("shared") / "orchestrion.db") as world:
-        before, faults = world.dump(), list(world.service.observer.faults)
-        yield world
-        assert world.dump() == before
-        assert world.service.observer.faults == faults
+    with databases.fresh(request.param) as database:
+        async with peopled(database) as world:
+            before, faults = world.dump(), list(world.service.observer.faults)
+            yield world
+            assert world.dump() == before
+            assert world.service.observer.faults == faults
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(database: Database) -> AsyncIterator[World]:
     """A world of the test's own."""
-    async with peopled(tmp_path / "orchestrion.db") as own:
+    async with peopled(database) as own:
         yield own
 
 
@@ -212,14 +209,14 @@ async def test_registration_makes_a_new_account_whoever_asks(world: World, key: 
 
 
 async def test_a_key_in_use_is_refused_within_five_seconds_of_its_end(world: World) -> None:
-    made = operator.create_key(world.path, world.owner.id, None)
+    key, key_id = add_key(world.database, world.owner.id)
     (operation,) = (row for row in OF_ACCOUNT if row.name == "list_tasks")
-    assert (await call(world, operation, made.key)).status == 200
+    assert (await call(world, operation, key)).status == 200
 
-    operator.revoke_key(world.path, made.key_id)
+    revoke_key(world.database, key_id)
     world.service.clock.advance(4.999)
 
-    assert (await call(world, operation, made.key)).error == "invalid_api_key"
+    assert (await call(world, operation, key)).error == "invalid_api_key"
     assert (await call(world, operation, "<key>")).status == 200
 
 
@@ -277,13 +274,16 @@ async def test_a_cursor_of_another_account_is_refused(shared: World) -> None:
         assert (answer.status, answer.error) == (400, "invalid_request")
 
 
-def test_every_statement_over_tenants_tables_names_the_account() -> None:
+@pytest.mark.parametrize("package", STORES)
+def test_every_statement_over_tenants_tables_names_the_account(package: str) -> None:
     excused = set()
-    for name, statement in load_statements("orchestrion.store.sqlite").items():
-        touched = [table for table in tenant_tables() if re.search(rf"\b{table}\b", statement)]
+    for name, statement in load_statements(package).items():
+        touched = [
+            table for table in tenant_tables(package) if re.search(rf"\b{table}\b", statement)
+        ]
         if not touched:
             continue
-        chosen = re.search(r"\baccount_id = [:?]", statement)
+        chosen = re.search(r"\baccount_id = [:?$]|\(account_id, \w+\)", statement)
         inserted = re.search(r"insert into \w+ \([^)]*\baccount_id\b", statement)
         if not (chosen or inserted):
             excused.add(name)
@@ -292,15 +292,21 @@ def test_every_statement_over_tenants_tables_names_the_account() -> None:
 
 
 def test_no_statement_over_tenants_tables_stands_outside_the_catalogue() -> None:
-    tables = "|".join(tenant_tables())
+    tables = "|".join(tenant_tables(STORES[0]))
     sql = re.compile(rf"\b(from|join|into|update) ({tables})\b")
 
     for source in sources(Path(str(files("orchestrion")))):
         assert not sql.search(source.read_text(encoding="utf-8")), source
 
 
-def tenant_tables() -> list[str]:
-    schema = files("orchestrion.store.sqlite").joinpath("schema.sql").read_text("utf-8")
+def test_both_databases_keep_the_same_tables_of_tenants() -> None:
+    one, other = (sorted(tenant_tables(package)) for package in STORES)
+
+    assert one == other
+
+
+def tenant_tables(package: str) -> list[str]:
+    schema = files(package).joinpath("schema.sql").read_text("utf-8")
     tables = re.findall(r"create table (\w+) \((.*?)\n\)", schema, re.DOTALL)
     found = [name for name, columns in tables if "account_id" in columns]
     assert "tasks" in found

@@ -1,7 +1,6 @@
 """The hourly windows of creates and claims: exact, and told in the headers."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -87,7 +86,9 @@ async def test_the_last_claim_of_a_window_passes_and_the_next_does_not(
     assert recommended(answer)["endpoint"] == "/v1/tasks/claim"
 
 
-async def test_claims_by_id_and_by_type_share_a_window(customer: Caller, database: Database) -> None:
+async def test_claims_by_id_and_by_type_share_a_window(
+    customer: Caller, database: Database
+) -> None:
     tasks = [await customer.task() for _ in range(3)]
     set_used(database, customer, claims=118)
 
@@ -99,7 +100,9 @@ async def test_claims_by_id_and_by_type_share_a_window(customer: Caller, databas
     assert recommended(answer)["endpoint"] == f"/v1/tasks/{tasks[2]['id']}/claim"
 
 
-async def test_a_window_opens_again_when_its_hour_is_over(customer: Caller, database: Database) -> None:
+async def test_a_window_opens_again_when_its_hour_is_over(
+    customer: Caller, database: Database
+) -> None:
     await customer.task()
     set_used(database, customer, creates=120)
     response = await customer.create()
@@ -142,7 +145,9 @@ async def test_fifty_creates_at_once_fill_a_window_exactly(
     assert len(ok(await customer.read("/v1/tasks?limit=100"))["items"]) == 17
 
 
-async def test_fifty_claims_at_once_fill_a_window_exactly(customer: Caller, database: Database) -> None:
+async def test_fifty_claims_at_once_fill_a_window_exactly(
+    customer: Caller, database: Database
+) -> None:
     put_on_plan(database, customer, "agency")
     await asyncio.gather(*[customer.task() for _ in range(50)])
     set_used(database, customer, claims=15_000 - 17)

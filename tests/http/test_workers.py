@@ -1,7 +1,6 @@
 """maxWorkers: how many leases of an account may live at once."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -132,7 +131,9 @@ async def test_fifty_claims_at_once_fill_the_house_exactly(
     assert len(claimed["items"]) == WORKERS[plan]
 
 
-async def test_fifty_lives_at_once_never_pass_the_limit(customer: Caller, database: Database) -> None:
+async def test_fifty_lives_at_once_never_pass_the_limit(
+    customer: Caller, database: Database
+) -> None:
     put_on_plan(database, customer, "basic")
     await asyncio.gather(*[customer.task() for _ in range(50)])
     in_use: list[int] = []

@@ -3,15 +3,13 @@
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 
 from orchestrion.core.ids import ulid
 from orchestrion.core.instants import Instant
-from orchestrion.store.sqlite import operator
+from tests.databases import Database, add_key, revoke_key
 from tests.harness import Account, Harness, running
 from tests.http.asking import Asker
 
@@ -21,15 +19,14 @@ _UNKNOWN = "tsk_" + ulid(Instant(1_800_000_000_000), 7)
 class World:
     """A service, two accounts, and the names of what they have."""
 
-    def __init__(self, service: Harness, owner: Account, stranger: Account, path: Path) -> None:
+    def __init__(self, service: Harness, owner: Account, stranger: Account) -> None:
         self.service = service
-        self.path = path
+        self.database = service.database
         self.owner = owner
         self.stranger = stranger
         self.asker = Asker(service.service.app)
         self.names: dict[str, str] = {}
         self._addresses = ipaddress.IPv4Network("198.18.0.0/15").hosts()
-        self._reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
 
     async def post(self, path: str, account: Account, **body: object) -> dict[str, Any]:
         """Send a request that must succeed."""
@@ -49,36 +46,29 @@ class World:
 
     def dump(self) -> Mapping[str, list[tuple[object, ...]]]:
         """Read every row of every table."""
-        names = self._reader.execute("select name from sqlite_schema where type = 'table'")
-        return {
-            str(name): list(self._reader.execute(f'select * from "{name}"'))
-            for (name,) in names.fetchall()
+        found = {
+            name: self.database.fetch(f"select * from {name}") for name in self.database.tables
         }
-
-    def close(self) -> None:
-        """Let the file go."""
-        self._reader.close()
+        # Without an order of their own, rows that were written anew may change places.
+        return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
 @asynccontextmanager
-async def peopled(path: Path) -> AsyncIterator[World]:
+async def peopled(database: Database) -> AsyncIterator[World]:
     """Run a service with tasks in every state."""
-    async with running(path) as service:
-        world = World(service, await service.account(), await service.account(), path)
-        try:
-            await _people(world)
-            yield world
-        finally:
-            world.close()
+    async with running(database) as service:
+        world = World(service, await service.account(), await service.account())
+        await _people(world)
+        yield world
 
 
 async def _people(world: World) -> None:
     owner, stranger = world.owner, world.stranger
-    revoked = operator.create_key(world.path, owner.id, None)
-    operator.revoke_key(world.path, revoked.key_id)
+    revoked, key_id = add_key(world.database, owner.id)
+    revoke_key(world.database, key_id)
     names = {
         "key": owner.key,
-        "revoked_key": revoked.key,
+        "revoked_key": revoked,
         "KEY": owner.key.upper(),
         "other_key": stranger.key,
         "unknown": _UNKNOWN,

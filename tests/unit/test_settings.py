@@ -10,11 +10,12 @@ from orchestrion.settings import (
     SettingError,
     Settings,
     Sources,
-    load_database_path,
+    load_database_options,
     load_settings,
 )
 from orchestrion.settings.sources import resolve
 from orchestrion.settings.values import FILE_BYTES_MAX, LIST_LENGTH_MAX, one_of, whole_number
+from orchestrion.store.address import DatabaseOptions, SqliteFile, read_address
 
 SECRET = Setting(name="pass_phrase", kind=one_of("open sesame"), about="A secret.", secret=True)
 PLAIN = Setting(name="speed", kind=whole_number(1, 9), about="Not a secret.")
@@ -34,7 +35,8 @@ WRONG = [
     ("database", "sqlite:///folder/"),
     ("database", "sqlite:///:memory:"),
     ("database", "sqlite:///a.db?mode=ro"),
-    ("database", "mysql://localhost/orchestrion"),
+    ("database_pooler", ""),
+    ("database_pooler", "session"),
     ("plans", ""),
     ("plans", "enterprise"),
     ("plans", "/"),
@@ -143,13 +145,14 @@ def test_lists_are_comma_separated_text_or_arrays(tmp_path: Path) -> None:
 def test_a_database_url_names_a_file(url: str, path: str) -> None:
     sources = Sources(flags={"database": url})
 
-    assert load_settings(sources).database_path == load_database_path(sources) == Path(path)
+    expected = DatabaseOptions(address=SqliteFile(path=Path(path)))
+    assert load_settings(sources).database_options == load_database_options(sources) == expected
 
 
 def test_the_database_is_found_even_if_another_setting_is_wrong() -> None:
     sources = Sources(variables={"ORCHESTRION_DATABASE": "sqlite:///a.db", "ORCHESTRION_PORT": "x"})
 
-    assert load_database_path(sources) == Path("a.db")
+    assert load_database_options(sources).address == SqliteFile(path=Path("a.db"))
 
 
 @pytest.mark.parametrize("url", ["https://example.com", "https://example.com/"])
@@ -247,12 +250,79 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert refusal(Sources(config=str(config))).endswith("(not UTF-8 text)")
 
 
-@pytest.mark.parametrize("name", ["database", "public_url", "artifact_base_url"])
+@pytest.mark.parametrize("name", ["public_url", "artifact_base_url"])
 def test_a_password_in_a_url_is_refused_and_not_repeated(name: str) -> None:
     text = refusal(Sources(flags={name: "https://me:hunter2@localhost/tasks"}))
 
     assert "'https://…@localhost/tasks'" in text
     assert "hunter2" not in text
+
+
+PASSWORD = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://me:hunter2@localhost/tasks",
+        "mysql://hunter2/tasks",
+        "postgresql://me:hunter2/tasks",
+        "postgresql://me:hunter2@localhost",
+        "postgresql://me:hunt@hunter2@localhost/tasks",
+        "postgresql://me:hunt/hunter2@localhost/tasks",
+        "postgresql://me:hunt?hunter2@localhost/tasks",
+        "postgresql://me:hunt#hunter2@localhost/tasks",
+        "postgresql://localhost/tasks?pasword=hunter2",
+        "postgresql://localhost/tasks?password=hunter2&password=hunter2",
+        "postgres:me:hunter2@localhost/tasks",
+        "postgresql:/me:hunter2@localhost/tasks",
+        " postgresql://me:hunter2@localhost/tasks",
+        "host=localhost password=hunter2",
+        "host=localhost password = 'hunt er2 hunter2'",
+        "me:hunter2@localhost",
+    ],
+)
+def test_a_database_that_cannot_be_is_refused_without_what_may_be_a_password(
+    tmp_path: Path, url: str
+) -> None:
+    pointed = tmp_path / "url"
+    pointed.write_text(url, encoding="utf-8")
+
+    for sources in (
+        Sources(flags={"database": url}),
+        Sources(variables={"ORCHESTRION_DATABASE": url}),
+        Sources(variables={"ORCHESTRION_DATABASE_FILE": str(pointed)}),
+        Sources(config=written(tmp_path, f'database = "{url}"\n')),
+        Sources(config=written(tmp_path, f'database = ["{url}", "x"]\n')),
+    ):
+        text = refusal(sources)
+        assert text.startswith("setting database (")
+        assert PASSWORD not in text
+
+
+def test_the_url_of_a_database_may_stand_in_a_file_that_a_variable_points_to(
+    tmp_path: Path,
+) -> None:
+    url = "postgresql://me:hunter2@db.example/tasks"
+    pointed = tmp_path / "url"
+    pointed.write_text(url + "\n", encoding="utf-8")
+
+    settings = load_settings(Sources(variables={"ORCHESTRION_DATABASE_FILE": str(pointed)}))
+
+    assert settings.database == read_address(url)
+    assert PASSWORD not in repr(settings)
+
+
+def test_a_database_given_directly_and_by_a_file_is_refused(tmp_path: Path) -> None:
+    variables = {"ORCHESTRION_DATABASE": "sqlite:///a.db", "ORCHESTRION_DATABASE_FILE": "b"}
+
+    assert "given twice" in refusal(Sources(variables=variables))
+
+
+def test_a_pooler_is_told_to_whoever_opens_the_database() -> None:
+    sources = Sources(flags={"database": "postgresql://h/d", "database_pooler": "transaction"})
+
+    assert load_database_options(sources).pooler == "transaction"
 
 
 class TestSecrets:

@@ -99,20 +99,29 @@ class Pool:
                 await session.close(timeout=_CLOSING_SECONDS)
 
     async def _take(self) -> Session:
+        if self._closed:
+            raise Unavailable(_CLOSED)
+        session = self._rested()
+        if session is None and self._slots < self.size and self._away.may_try():
+            self._slots += 1
+            # Where the server has no room for more, what there is must do.
+            with suppress(Unavailable):
+                return await self._open()
+            session = self._rested()
+        if session is not None:
+            return session
+        if self._nothing_to_wait_for():
+            raise Unavailable(self._away.why)
+        return await self._wait()
+
+    def _rested(self) -> Session | None:
         while self._idle:
             # The latest first: the others may rest until the load needs them.
             session = self._idle.pop()
             if not session.is_closed():
                 return session
             self._slots -= 1
-        if self._closed:
-            raise Unavailable(_CLOSED)
-        if self._slots < self.size and self._away.may_try():
-            self._slots += 1
-            return await self._open()
-        if self._nothing_to_wait_for():
-            raise Unavailable(self._away.why)
-        return await self._wait()
+        return None
 
     async def _open(self) -> Session:
         """Open a session in a slot that is taken already."""

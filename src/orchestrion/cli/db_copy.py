@@ -1,0 +1,104 @@
+"""`orchestrion db copy`: from a SQLite file into PostgreSQL."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.refusals import Refusal, refusals
+from orchestrion.databases import driver
+from orchestrion.settings import DATABASE_SETTINGS, load_database_options
+from orchestrion.store.address import DatabaseOptions, SqliteFile
+
+if TYPE_CHECKING:
+    from orchestrion.copying.transfer import Outcome
+
+HEADINGS = ("table", "rows", "sha256", "in the database")
+
+
+@click.command
+@click.argument("file", type=click.Path(path_type=Path))
+@settings_flags(DATABASE_SETTINGS)
+def copy(file: Path, **values: str | None) -> None:
+    """Copy the SQLite file FILE into the empty PostgreSQL database that --database names.
+
+    The file's server must have ended. A copy that was broken off goes on when it is run again.
+    At the end every table is compared in both; until they are equal no server starts on the
+    database. Prints table, rows, checksum and the result.
+    """
+    with refusals():
+        outcome = _copied(file, load_database_options(sources(values)))
+    lines = _lines(outcome)
+    if sys.stdout.isatty():
+        table = Table(*HEADINGS, box=None)
+        for line in lines:
+            table.add_row(*line)
+        Console().print(table)
+    else:
+        for line in lines:
+            click.echo("\t".join(line))
+    if outcome.ahead_seconds:
+        click.echo(
+            f"The file's time is {outcome.ahead_seconds:.0f} s ahead of the database's: leases "
+            "and schedules in it end that much later.",
+            err=True,
+        )
+    if outcome.differing:
+        raise Refusal(f"not equal: {', '.join(outcome.differing)}; copy into a new database")
+    click.echo(_ending(file, outcome), err=True)
+
+
+def _copied(file: Path, options: DatabaseOptions) -> "Outcome":
+    if isinstance(options.address, SqliteFile):
+        raise Refusal("a copy goes into PostgreSQL: name it, --database postgresql://…")
+    # The driver of PostgreSQL is optional.
+    with driver():
+        from orchestrion.copying.transfer import copy as transfer  # noqa: PLC0415
+        from orchestrion.store.postgres.place import Place  # noqa: PLC0415
+    place = Place(url=options.address.url, pooler=options.pooler)
+    with _bars() as bars:
+        shown = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in shown:
+                shown[step] = bars.add_task(step, total=total)
+            bars.update(shown[step], completed=done)
+
+        return asyncio.run(transfer(file, place, show))
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _lines(outcome: "Outcome") -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            table.in_file.table,
+            str(table.in_file.rows),
+            table.in_file.sha256,
+            "same"
+            if table.same
+            else f"differs: {table.in_database.rows} rows, {table.in_database.sha256}",
+        )
+        for table in outcome.tables
+    ]
+
+
+def _ending(file: Path, outcome: "Outcome") -> str:
+    if outcome.verified_before:
+        return "It was copied and verified before; the database was not looked at again."
+    return f"Copied and verified. Serve the database from now on, and never {file} again."

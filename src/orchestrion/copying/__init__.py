@@ -1,0 +1,1 @@
+"""Moves everything from a SQLite file into PostgreSQL; knows both, which do not know each other."""
