@@ -11,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -118,6 +119,10 @@ class Database(Protocol):
         """Name the tables that hold what servers write."""
         ...
 
+    def after_crash(self) -> AbstractContextManager["Database"]:
+        """Give what is found if every server that uses it dies now."""
+        ...
+
     def fetch(self, sql: str, *values: object) -> list[Row]:
         """Read rows, beside every server; values stand as $1, $2 in this order."""
         ...
@@ -192,6 +197,15 @@ class SqliteDatabase:
         place = SqlitePlace(path=self.path, vfs=self.trouble.label)
         return SqliteBackend(place, lambda _: self.clock, catalogue)
 
+    @contextlib.contextmanager
+    def after_crash(self) -> Iterator["SqliteDatabase"]:
+        copy = self.path.with_name("after-crash.db")
+        for ending in ("", "-wal"):
+            shutil.copyfile(f"{self.path}{ending}", f"{copy}{ending}")
+        with contextlib.closing(SqliteDatabase(copy)) as found:
+            found.clock = self.clock
+            yield found
+
     def fetch(self, sql: str, *values: object) -> list[Row]:
         found: list[Row] = self._beside.execute(sql, _bound(values)).fetchall()
         return found
@@ -256,6 +270,11 @@ class PostgresDatabase:
         url = self.url if self._proxied is None else self._proxied.url
         place = PostgresPlace(url=url)
         return await open_backend(place, lambda _: self.clock, catalogue, self.clock)
+
+    @contextlib.contextmanager
+    def after_crash(self) -> Iterator["PostgresDatabase"]:
+        self.execute(_CUT_OFF)
+        yield self
 
     def fetch(self, sql: str, *values: object) -> list[Row]:
         return [tuple(row) for row in self._desk.do(self._beside.fetch(sql, *values))]
@@ -395,6 +414,7 @@ class PostgresSide:
         self._prefix = f"orchestrion_test_{secrets.token_hex(4)}"
         self._made: list[str] = []
         self._free: list[PostgresDatabase] = []
+        self._open: list[PostgresDatabase] = []
         self.desk = Desk()
         self._admin = self.desk.do(_connected(self.url))
         self._template = self._make("template0")
@@ -421,6 +441,7 @@ class PostgresSide:
         try:
             yield database
         finally:
+            self._open.remove(database)
             database.close()
             self._drop(name)
 
@@ -430,7 +451,7 @@ class PostgresSide:
 
     def close(self) -> None:
         """Drop the databases, or stop the server."""
-        for database in self._free:
+        for database in self._open:
             database.close()
         if self._own is None:
             for name in self._made:
@@ -441,7 +462,9 @@ class PostgresSide:
             self._own.close()
 
     def _opened(self, name: str) -> PostgresDatabase:
-        return PostgresDatabase(self.desk, self.url_of(name))
+        database = PostgresDatabase(self.desk, self.url_of(name))
+        self._open.append(database)
+        return database
 
     def _make(self, template: str) -> str:
         name = f"{self._prefix}_{len(self._made)}"

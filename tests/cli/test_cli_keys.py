@@ -1,22 +1,22 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from orchestrion.cli import main
+from tests.databases import KINDS, SQLITE, Databases
 
 UNKNOWN_ACCOUNT = "acct_00000000000000000000000000"
 
 
 class Operator:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database = folder / "tasks.db"
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def types(self, *arguments: str) -> Result:
-        variables = {"ORCHESTRION_DATABASE": f"sqlite:///{self.database}"}
-        return CliRunner().invoke(main, arguments, env=variables)
+        return CliRunner().invoke(main, arguments, env={"ORCHESTRION_DATABASE": self.url})
 
     def creates_key(self, *arguments: str) -> dict[str, str]:
         result = self.types("keys", "create", "--json", *arguments)
@@ -29,9 +29,15 @@ class Operator:
         return list(json.loads(result.stdout))
 
 
-@pytest.fixture
-def operator(tmp_path: Path) -> Operator:
-    return Operator(tmp_path)
+@pytest.fixture(params=KINDS)
+def operator(
+    databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Operator]:
+    if request.param == SQLITE:
+        yield Operator(f"sqlite:///{tmp_path}/tasks.db")
+    else:
+        with databases.postgres.lent() as database:
+            yield Operator(database.url)
 
 
 def assert_refused(result: Result) -> None:
@@ -121,24 +127,3 @@ def test_what_names_no_key_is_refused(operator: Operator, start: str) -> None:
     operator.creates_key()
 
     assert_refused(operator.types("keys", "revoke", start))
-
-
-def test_a_backup_holds_the_keys(operator: Operator) -> None:
-    created = operator.creates_key()
-    copy = operator.folder / "copy.db"
-
-    result = operator.types("db", "backup", str(copy))
-
-    assert result.exit_code == 0, result.output
-    assert result.stdout == f"{copy}\n"
-    operator.database = copy
-    assert operator.lists_keys()[0]["key_id"] == created["key_id"]
-
-
-def test_a_backup_never_overwrites_a_file(operator: Operator) -> None:
-    operator.creates_key()
-    precious = operator.folder / "precious.txt"
-    precious.write_text("mine", encoding="utf-8")
-
-    assert_refused(operator.types("db", "backup", str(precious)))
-    assert precious.read_text(encoding="utf-8") == "mine"

@@ -107,5 +107,8 @@ def register(account_id: AccountId) -> RegisterKey:
 
 def accounts_of(needs: Needs) -> frozenset[AccountId]:
     """Say whose rows a batch needs."""
-    keyed = [*needs.tasks, *needs.idempotency, *needs.claims, *needs.request_counts]
-    return frozenset([key[0] for key in keyed]) | needs.accounts
+    found = set(needs.accounts)
+    for keys in (needs.tasks, needs.idempotency, needs.claims):
+        found.update(account_id for account_id, _ in keys)
+    found.update(account_id for account_id, _, _ in needs.request_counts)
+    return frozenset(found)

@@ -10,7 +10,7 @@ from orchestrion.core.account import RequestCount
 from orchestrion.core.commands import Command, CountRequests
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
-from orchestrion.core.outcomes import Changed, Counted, Rejection
+from orchestrion.core.outcomes import Changed, Counted, Outcome, Rejection
 from orchestrion.engine.overload import QueueLimits
 from tests.clocks import START
 from tests.engine.engines import Engine
@@ -232,22 +232,26 @@ async def running(engine: Engine, request: pytest.FixtureRequest) -> AsyncIterat
 
 async def test_stop_commits_what_every_lane_accepted(running: Lanes) -> None:
     gates = [running.store.close(ANNA), running.store.close(BERT)]
-    work = [asyncio.create_task(running.together(creates(ANNA, 0, 3)))]
+    anna = submit(running, creates(ANNA, 0, 3))
     await running.store.until_running(ANNA)
-    work.append(asyncio.create_task(running.together(creates(BERT, 0, 3))))
+    bert = submit(running, creates(BERT, 0, 3))
     await running.store.until_running(ANNA, BERT)
-    work.append(asyncio.create_task(running.together(creates(ANNA, 3, 3))))
+    anna += submit(running, creates(ANNA, 3, 3))
     await asyncio.sleep(0)
 
     running.writer.stop()
     refused = await running.writer.submit(asks.create(9, account_id=CARL))
     gates[1].set()
-    await work[1]
+    await asyncio.gather(*bert)
     gates[0].set()
 
     await ended(running)
     assert expect(Rejection, refused).status == 503
-    assert all(isinstance(one, Changed) for made in work for one in await made)
+    assert {type(one.result()) for one in (*anna, *bert)} == {Changed}
+
+
+def submit(running: Lanes, commands: list[Command]) -> list[asyncio.Task[Outcome]]:
+    return [asyncio.create_task(running.writer.submit(command)) for command in commands]
 
 
 async def test_lanes_that_rest_stop_at_once(running: Lanes) -> None:

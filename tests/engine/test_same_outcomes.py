@@ -60,7 +60,7 @@ class Writers:
 
     async def start(self) -> None:
         """Give each account a few tasks."""
-        firsts = [
+        firsts: list[tuple[int, Command]] = [
             (account, asks.create(number, priority=number % 2))
             for account in range(ACCOUNTS)
             for number in range(TASKS)

@@ -1,7 +1,6 @@
 """A database that cannot answer: what the caller is told, and what has become of the task."""
 
 import asyncio
-import shutil
 
 import pytest
 
@@ -111,14 +110,12 @@ async def test_a_crash_after_a_create_of_unknown_fate_leaves_one_task_to_the_rep
     trouble.loses_commits = True
     refused(await caller.create(idempotencyKey="k"), 503, "server_error")
     trouble.loses_commits = False
-    after_crash = database.with_name("after-crash.db")
-    for ending in ("", "-wal"):
-        shutil.copyfile(f"{database}{ending}", f"{after_crash}{ending}")
 
-    async with running(after_crash) as service:
-        again = Caller(service, caller.account)
-        task = ok(await again.create(idempotencyKey="k"), 201)
-        listed = ok(await again.read("/v1/tasks"))["items"]
+    with database.after_crash() as found:
+        async with running(found) as service:
+            again = Caller(service, caller.account)
+            task = ok(await again.create(idempotencyKey="k"), 201)
+            listed = ok(await again.read("/v1/tasks"))["items"]
 
     assert [one["id"] for one in listed] == [task["id"]]
 

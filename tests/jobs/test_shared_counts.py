@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,8 +17,8 @@ from orchestrion.core.plans import HOSTED, reads_per_hour
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.writer import Writer
 from orchestrion.jobs.count_requests import count_requests
-from tests.databases import Database
 from tests.clocks import SettableClock
+from tests.databases import Database
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, expect
 
@@ -61,7 +60,8 @@ class Pair(msgspec.Struct, frozen=True):
 
 @pytest.fixture
 async def pair(database: Database) -> AsyncIterator[Pair]:
-    """Run two replicas that share a clock."""
+    """Run two replicas that share a clock, on a database that a test can break."""
+    database.trouble.heal()
     async with running_engine(database, EngineOptions(catalogue=HOSTED)) as engine:
         replicas = (Replica(engine.writer, engine.clock) for _ in range(2))
         yield Pair(engine, *replicas)
@@ -173,10 +173,10 @@ async def test_a_telling_answered_in_the_next_hour_disturbs_nothing(pair: Pair) 
 
 async def test_what_was_surely_not_saved_is_told_again(pair: Pair) -> None:
     pair.one.read(5)
-    pair.engine.connection.pragma("query_only", 1)
+    pair.engine.database.trouble.full = True
     with pytest.raises(Unavailable):
         await pair.one.tell()
-    pair.engine.connection.pragma("query_only", 0)
+    pair.engine.database.trouble.full = False
     pair.one.read(2)
 
     await pair.one.tell()
@@ -264,10 +264,12 @@ async def test_many_keys_are_told_in_bounded_batches(
     assert pair.one.limiter.unsaved() == ()
 
 
-async def test_replicas_in_two_processes_share_one_file(database: Database) -> None:
-    """Two writers of one file, as two processes have them."""
-    options = EngineOptions(catalogue=HOSTED, busy_timeout_ms=5_000)
-    async with running_engine(database, options) as here, running_engine(database, options) as there:
+async def test_writers_of_two_processes_lose_nothing(database: Database) -> None:
+    options = EngineOptions(catalogue=HOSTED)
+    async with (
+        running_engine(database, options) as here,
+        running_engine(database, options) as there,
+    ):
         one, other = Replica(here.writer, here.clock), Replica(there.writer, there.clock)
         for _ in range(5):
             one.read(3)

@@ -1,4 +1,4 @@
-"""A worker that serves nobody: notes each step in a file, and behaves as the file's words say."""
+"""A worker that serves nobody: notes each step in a file, and behaves as another file says."""
 
 import asyncio
 import os
@@ -9,41 +9,47 @@ from pathlib import Path
 
 from orchestrion.supervisor.handover import Worker, this_worker
 
-
-async def main(folder: Path) -> int:
-    worker = this_worker(os.environ)
-    behaviour = (folder / "behaviour").read_text()
-
-    def note(event: str) -> None:
-        with (folder / "notes").open("a") as notes:
-            notes.write(f"{event} {worker.index} {os.getpid()}\n")
-
-    note("start")
-    match behaviour:
-        case "refuse":
-            return 3
-        case "refuse second" if worker.index == 1:
-            return 4
-        case "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "hang":
-            time.sleep(60)
-    await serve(worker, behaviour, note)
-    return 0
+LONG_SECONDS = 60
 
 
-async def serve(worker: Worker, behaviour: str, note) -> None:
-    stop, relieved = asyncio.Event(), asyncio.Event()
-    with worker.heeding(stop, relieved):
-        note("greet" if worker.greets else "serve")
-        worker.tell_serving()
-        if behaviour == "stick":
-            time.sleep(60)
-        await stop.wait()
-        note("relieved" if relieved.is_set() else "stop")
-        if behaviour == "drain" and not relieved.is_set():
-            await asyncio.sleep(60)
+class StandIn:
+    """What it notes, and what it does at the points where a worker may go wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.worker: Worker = this_worker(os.environ)
+        self.behaviour = (folder / "behaviour").read_text("utf-8")
+
+    def note(self, event: str) -> None:
+        with (self.folder / "notes").open("a", encoding="utf-8") as notes:
+            notes.write(f"{event} {self.worker.index} {os.getpid()}\n")
+
+    def start(self) -> None:
+        self.note("started")
+        match self.behaviour:
+            case "refuse":
+                sys.exit(3)
+            case "refuse the second" if self.worker.index == 1:
+                sys.exit(4)
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                time.sleep(LONG_SECONDS)
+            case _:
+                pass
+
+    async def serve(self) -> None:
+        stop, relieved = asyncio.Event(), asyncio.Event()
+        with self.worker.heeding(stop, relieved):
+            self.note("greets" if self.worker.greets else "serves")
+            self.worker.tell_serving()
+            if self.behaviour == "stick":
+                time.sleep(LONG_SECONDS)  # noqa: ASYNC251 - a loop that no longer turns
+            await stop.wait()
+            self.note("relieved" if relieved.is_set() else "stopped")
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(Path(sys.argv[1]))))
+    standin = StandIn(Path(sys.argv[1]))
+    standin.start()
+    asyncio.run(standin.serve())

@@ -60,6 +60,8 @@ WRONG = [
     ("log_format", "xml"),
     ("metrics_host", ""),
     ("metrics_port", "off"),
+    ("workers", "0"),
+    ("workers", "many"),
     ("drain_delay_seconds", "1.5"),
     ("drain_delay_seconds", "3601"),
     ("shutdown_seconds", "0"),
@@ -313,7 +315,7 @@ def test_the_url_of_a_database_may_stand_in_a_file_that_a_variable_points_to(
     assert PASSWORD not in repr(settings)
 
 
-def test_a_database_given_directly_and_by_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_database_given_directly_and_by_a_file_is_refused() -> None:
     variables = {"ORCHESTRION_DATABASE": "sqlite:///a.db", "ORCHESTRION_DATABASE_FILE": "b"}
 
     assert "given twice" in refusal(Sources(variables=variables))

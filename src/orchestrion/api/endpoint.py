@@ -94,7 +94,7 @@ class Endpoint:
             operation=self._operation,
             request_id=reception.request_id(headers),
             headers=headers,
-            path_id=scope["path_params"]["id"] if "path_params" in scope else "",
+            path_id=_path_id(scope),
             address=reception.addresses.of(client[0] if client else "", scope["headers"]),
         )
         response = _GONE
@@ -229,3 +229,9 @@ async def _ask(
 
 def _repeated(scope: Scope, name: bytes) -> bool:
     return sum(1 for header, _ in scope["headers"] if header == name) > 1
+
+
+def _path_id(scope: Scope) -> str:
+    found: str = scope["path_params"]["id"] if "path_params" in scope else ""
+    # No id holds a NUL, and not every database can be asked for one.
+    return "" if "\0" in found else found

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from orchestrion.cli.db_copy import copy
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.databases import operator_of
@@ -40,6 +41,9 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
 @click.group
 def db() -> None:
     """Care for the database, also while a server runs."""
+
+
+db.add_command(copy)
 
 
 @db.command

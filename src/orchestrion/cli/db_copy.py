@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,12 +11,10 @@ from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
+from orchestrion.copying.outcome import Outcome
 from orchestrion.databases import driver
 from orchestrion.settings import DATABASE_SETTINGS, load_database_options
 from orchestrion.store.address import DatabaseOptions, SqliteFile
-
-if TYPE_CHECKING:
-    from orchestrion.copying.transfer import Outcome
 
 HEADINGS = ("table", "rows", "sha256", "in the database")
 
@@ -54,7 +51,7 @@ def copy(file: Path, **values: str | None) -> None:
     click.echo(_ending(file, outcome), err=True)
 
 
-def _copied(file: Path, options: DatabaseOptions) -> "Outcome":
+def _copied(file: Path, options: DatabaseOptions) -> Outcome:
     if isinstance(options.address, SqliteFile):
         raise Refusal("a copy goes into PostgreSQL: name it, --database postgresql://…")
     # The driver of PostgreSQL is optional.
@@ -84,7 +81,7 @@ def _bars() -> Progress:
     )
 
 
-def _lines(outcome: "Outcome") -> list[tuple[str, str, str, str]]:
+def _lines(outcome: Outcome) -> list[tuple[str, str, str, str]]:
     return [
         (
             table.in_file.table,
@@ -98,7 +95,7 @@ def _lines(outcome: "Outcome") -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _ending(file: Path, outcome: "Outcome") -> str:
+def _ending(file: Path, outcome: Outcome) -> str:
     if outcome.verified_before:
         return "It was copied and verified before; the database was not looked at again."
     return f"Copied and verified. Serve the database from now on, and never {file} again."

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from orchestrion.copying.outcome import Sum
 from orchestrion.store.named import load_statements
 
 SQL: Final = load_statements("orchestrion.copying")
@@ -45,14 +46,6 @@ TABLES: Final = (
     Table(name="idempotency_keys", start=("", "")),
     Table(name="request_counts", start=("", "", "")),
 )
-
-
-class Sum(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows a table has, and the SHA-256 over all of them in the order of their keys."""
-
-    table: str
-    rows: int
-    sha256: str
 
 
 class Adding:

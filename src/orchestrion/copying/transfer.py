@@ -1,13 +1,14 @@
 """The whole copy: sum the file up, add what is missing, sum the database up, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from orchestrion.copying.outcome import Compared, Outcome, Sum
 from orchestrion.copying.source import Source
-from orchestrion.copying.tables import TABLES, Adding, Sum
+from orchestrion.copying.tables import TABLES, Adding
 from orchestrion.copying.target import Target
 from orchestrion.core.instants import SECOND
 from orchestrion.store.postgres import migrating
@@ -20,33 +21,6 @@ AHEAD_SECONDS_MAX: Final = 5
 Step = Literal["Reading the file", "Copying", "Checking"]
 # Gets a step, how many rows of it are done, and how many there are.
 Progress = Callable[[Step, int, int], None]
-
-
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A table in the file and in the database."""
-
-    in_file: Sum
-    in_database: Sum
-
-    @property
-    def same(self) -> bool:
-        """Whether every row and column is the same."""
-        return self.in_file == self.in_database
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy came to."""
-
-    tables: Sequence[Compared]
-    # Before this run, which then has looked at the file alone.
-    verified_before: bool
-    # By how much the file's time is ahead of the database's; 0 where that is nothing to speak of.
-    ahead_seconds: float
-
-    @property
-    def differing(self) -> list[str]:
-        """The tables that are not the same."""
-        return [table.in_file.table for table in self.tables if not table.same]
 
 
 async def copy(path: Path, place: Place, progress: Progress) -> Outcome:

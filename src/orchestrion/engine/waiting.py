@@ -56,6 +56,8 @@ class Waiting(Protocol):
 class InOrder(deque[Entry]):
     """First come, first served, whoever it is."""
 
+    __slots__ = ()
+
     def next_batch(self, batch_max: int) -> list[Entry]:
         """Take the first that wait."""
         return _take(self, batch_max)

@@ -20,7 +20,7 @@ from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
 from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Waiting
 
 CONFLICT_TRIES: Final = 3
-# Waited at most before the second try, and twice as long before each further one.
+# Waited at most before the second try, and so much more before each further one.
 CONFLICT_WAIT_SECONDS: Final = 0.02
 STOPPING: Final = "The server is stopping; nothing was changed."
 STOPPING_WAIT_SECONDS: Final = 2
@@ -204,4 +204,4 @@ def _create_key(command: Command) -> tuple[str, str] | None:
 
 def _conflict_wait(tries: int) -> float:
     # Writers that met once must not meet again at the next step.
-    return random.random() * CONFLICT_WAIT_SECONDS * 2 ** (tries - 1)  # noqa: S311 - no secret
+    return random.random() * CONFLICT_WAIT_SECONDS * tries  # noqa: S311 - no secret

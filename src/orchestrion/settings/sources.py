@@ -111,9 +111,13 @@ def _value(setting: Setting, found: Found) -> object:
             # Nor may the reader's reason be shown: it may quote the value.
             secret = f"setting {setting.name} ({found.place}) cannot be what it is"
             raise SettingError(f"{secret}: allowed is {setting.kind.allowed}") from None
-        if setting.sensitive and isinstance(found.value, str):
-            found = replace(found, value=_SERVER_URL.sub(r"\1…", found.value))
+        if setting.sensitive:
+            found = replace(found, value=_hidden(found.value))
         raise _refusal(setting.name, found, setting.kind.allowed, error) from error
+
+
+def _hidden(value: object) -> str:
+    return _SERVER_URL.sub(r"\1…", value) if isinstance(value, str) else "…"
 
 
 def _text(value: object) -> str:

@@ -99,7 +99,10 @@ def _postgres_url(url: str) -> PostgresUrl:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise ValueError("what follows its ? cannot be read") from None
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
         raise ValueError("a parameter is given twice")

@@ -1,6 +1,5 @@
 import pytest
 
-from orchestrion.core.faults import StoreRefused
 from orchestrion.store.postgres.place import OPERATOR, READER, WRITER, Place
 
 SECRET = "s3cr3t"
@@ -33,29 +32,6 @@ def test_an_address_of_several_hosts_is_tried_host_by_host() -> None:
 )
 def test_an_address_without_a_list_of_hosts_stays_as_it_is(url: str) -> None:
     assert Place(url=url).addresses() == (url,)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"postgresql://me:{SECRET}@x@host/name",
-        f"postgresql://me:{SECRET}/x@host/name",
-        f"postgresql://me:{SECRET}#x@host/name",
-        f"postgresql://me:{SECRET}?x@host/name",
-        f"postgresql://me:12/{SECRET}@host/name",
-        f"postgresql://me:[{SECRET}@host/name",
-        f"postgresql://me@one,,two:{SECRET}/name",
-        "postgresql://me@one,,two/name",
-        "postgresql://me@host:99999/name",
-    ],
-)
-def test_an_address_that_cannot_be_read_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(StoreRefused) as refusal:
-        Place(url=url).addresses()
-
-    assert SECRET not in str(refusal.value)
-    assert "percent-encoded" in str(refusal.value)
-    assert refusal.value.__cause__ is None
 
 
 def test_behind_a_pooler_the_limits_travel_with_the_transaction() -> None:

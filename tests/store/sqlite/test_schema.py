@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.task import Task
-from orchestrion.store.migrate import Migration, load_migrations, migrate
-from orchestrion.store.sqlite.database import Place, SqliteDatabase, open_writer
+from orchestrion.store.migrate import Migration, load_migrations
+from orchestrion.store.sqlite.database import Place, open_writer
+from orchestrion.store.sqlite.migrating import applied, migrate
 
 PACKAGE = "orchestrion.store.sqlite"
 KNOWN = load_migrations(PACKAGE)
@@ -29,7 +30,7 @@ def test_the_schema_equals_the_sum_of_its_migrations() -> None:
     new, migrated = apsw.Connection(""), apsw.Connection("")
     new.execute(files(PACKAGE).joinpath("schema.sql").read_text("utf-8"))
 
-    migrate(SqliteDatabase(migrated), KNOWN)
+    migrate(migrated, KNOWN)
 
     assert described(new) == described(migrated)
 
@@ -71,16 +72,16 @@ def test_a_database_is_migrated_once(path: Path) -> None:
 def test_an_older_database_gets_what_it_lacks(path: Path) -> None:
     connection = open_writer(Place(path=path))
 
-    migrate(SqliteDatabase(connection), [*KNOWN, NEXT])
+    migrate(connection, [*KNOWN, NEXT])
 
     assert connection.table_exists(None, "extra")
-    assert SqliteDatabase(connection).applied()[-1] == NEXT.number
+    assert applied(connection)[-1].number == NEXT.number
     connection.close()
 
 
 def test_a_newer_database_is_refused_with_what_to_do(path: Path) -> None:
     connection = open_writer(Place(path=path))
-    migrate(SqliteDatabase(connection), [*KNOWN, NEXT])
+    migrate(connection, [*KNOWN, NEXT])
     connection.close()
 
     with pytest.raises(StoreRefused) as refused:
@@ -95,10 +96,10 @@ def test_a_migration_that_breaks_leaves_nothing_behind(path: Path) -> None:
     broken = replace(NEXT, sql=NEXT.sql + "create table extra (x integer) strict;")
 
     with pytest.raises(apsw.SQLError):
-        migrate(SqliteDatabase(connection), [*KNOWN, broken])
+        migrate(connection, [*KNOWN, broken])
 
     assert not connection.table_exists(None, "extra")
-    assert SqliteDatabase(connection).applied() == [migration.number for migration in KNOWN]
+    assert [one.number for one in applied(connection)] == [one.number for one in KNOWN]
     connection.close()
 
 

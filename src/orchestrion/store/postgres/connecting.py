@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from orchestrion.core.faults import Conflict, Poison, StoreRefused, Unavailable, Unknown
@@ -38,7 +39,7 @@ class Pool:
         self._opening = 0
         # Each is given a session, or None: a slot to open one in.
         self._waiters: deque[asyncio.Future[Session | None]] = deque()
-        self._lingering: set[asyncio.Task[None]] = set()
+        self._lingering: set[Session] = set()
         self._away = Away(place)
         self._closed = False
 
@@ -88,9 +89,10 @@ class Pool:
         """Close what is idle and refuse everything from now on; what is in use closes on return."""
         self._closed = True
         self._refuse_waiters(_CLOSED)
-        for task in tuple(self._lingering):
-            task.cancel()
-        await asyncio.gather(*self._lingering, return_exceptions=True)
+        commits = [session.committing for session in self._lingering if session.committing]
+        for session in tuple(self._lingering):
+            session.terminate()
+        await asyncio.gather(*commits, return_exceptions=True)
         while self._idle:
             session = self._idle.pop()
             self._slots -= 1
@@ -172,24 +174,25 @@ class Pool:
             self._idle.append(session)
 
     def _drop(self, session: Session) -> None:
-        if session.committing is not None:
-            lingering = asyncio.create_task(self._linger(session, session.committing))
-            self._lingering.add(lingering)
-            lingering.add_done_callback(self._lingered)
-            return
-        session.terminate()
-        self._free_slot()
-
-    async def _linger(self, session: Session, committing: asyncio.Task[str]) -> None:
-        """Keep the slot while a commit goes on, or stuck commits would use up the server."""
-        try:
-            await asyncio.wait({committing}, timeout=self._place.lingering_seconds)
-        finally:
+        if session.committing is None:
             session.terminate()
-            committing.add_done_callback(_heard)
+            self._free_slot()
+            return
+        # It keeps its slot while the commit goes on, or stuck commits would use up the server.
+        self._lingering.add(session)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._place.lingering_seconds, session.terminate)
+        session.committing.add_done_callback(partial(self._lingered, session, timer))
 
-    def _lingered(self, lingering: asyncio.Task[None]) -> None:
-        self._lingering.discard(lingering)
+    def _lingered(
+        self, session: Session, timer: asyncio.TimerHandle, committing: asyncio.Task[str]
+    ) -> None:
+        timer.cancel()
+        if not committing.cancelled():
+            # Nobody else asks how it ended.
+            committing.exception()
+        session.terminate()
+        self._lingering.discard(session)
         self._free_slot()
 
     def _free_slot(self) -> None:
@@ -260,9 +263,3 @@ async def commit(session: Session) -> None:
     if session.warned:
         # Committed here, but not confirmed by the standby it was to wait for.
         raise Unknown(f"a commit was answered with a warning: {session.warned}")
-
-
-def _heard(committing: asyncio.Task[str]) -> None:
-    # Nobody else will ask how it ended.
-    if not committing.cancelled():
-        committing.exception()

@@ -22,6 +22,7 @@ from orchestrion.store.migrate import (
     load_migrations,
     refuse_departed,
 )
+from orchestrion.store.postgres.copies import refuse_unverified
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
 from orchestrion.store.postgres.working import opened, transaction
@@ -77,6 +78,7 @@ async def prepare(
     """
     async with opened(place, place.opening_seconds) as session:
         await _run(session, "pre", known, patience)
+        await refuse_unverified(session)
 
 
 async def migrate(

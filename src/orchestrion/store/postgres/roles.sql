@@ -8,6 +8,7 @@
 --   \password orchestrion_runtime
 \set ON_ERROR_STOP on
 begin;
+set local client_min_messages = warning;
 
 do $$
 begin
@@ -47,7 +48,8 @@ declare
   name text;
 begin
   foreach name in array array[
-    'schema_migrations', 'accounts', 'api_keys', 'tasks', 'idempotency_keys', 'request_counts'
+    'schema_migrations', 'accounts', 'api_keys', 'tasks', 'idempotency_keys', 'request_counts',
+    'copies'
   ] loop
     if to_regclass('public.' || name) is not null then
       execute format('alter table public.%I owner to orchestrion_owner', name);

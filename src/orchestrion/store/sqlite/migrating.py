@@ -17,11 +17,12 @@ KNOWN: Final = tuple(load_migrations("orchestrion.store.sqlite"))
 _RECORD: Final = (
     "insert into schema_migrations values (?, ?, cast(unixepoch('subsec') * 1000 as integer))"
 )
+# For the shell of any SQLite, so without `subsec`, which is younger than some.
 _SCRIPT: Final = """\
 begin immediate;
 {sql}
 insert into schema_migrations
-values ({number}, '{name}', cast(unixepoch('subsec') * 1000 as integer));
+values ({number}, '{name}', cast((julianday('now') - 2440587.5) * 86400000 as integer));
 commit;
 """
 

@@ -20,7 +20,7 @@ create table accounts (
   claims_in_window bigint not null,
   -- Not more leases than these are alive; the store's own, counted anew when it gets too high.
   leases_at_most bigint not null default 0
-) with (fillfactor = 50);
+) with (fillfactor = 70);
 
 create table api_keys (
   hash bytea primary key,
@@ -56,7 +56,18 @@ create table tasks (
   traceparent text,
   due_at bigint not null,
   primary key (account_id, id)
+) with (
+  -- The versions of a life lie on one page, and what one leaves the next may use.
+  fillfactor = 70,
+  -- Nothing but a large payload or result leaves the row.
+  toast_tuple_target = 512,
+  -- Every task is written three times or more: clean up after a hundredth of them, without pauses.
+  autovacuum_vacuum_scale_factor = 0.01,
+  autovacuum_vacuum_cost_delay = 0
 );
+
+-- Compressing 64 KB costs more than all else that happens to the task.
+alter table tasks alter payload set storage external, alter result set storage external;
 
 -- Claims: the order of claiming within one type.
 create index tasks_claimable on tasks (account_id, type, priority desc, due_at, id)
@@ -84,7 +95,9 @@ create table idempotency_keys (
   created_at bigint not null,
   first text not null,
   primary key (account_id, key)
-);
+) with (toast_tuple_target = 512);
+
+alter table idempotency_keys alter first set storage external;
 
 -- Retention of keys, account by account.
 create index idempotency_keys_by_age on idempotency_keys (account_id, created_at);
@@ -96,4 +109,4 @@ create table request_counts (
   window_at bigint not null,
   count bigint not null,
   primary key (account_id, key_id, kind)
-);
+) with (fillfactor = 70);

@@ -1,0 +1,103 @@
+"""What `orchestrion db copy` prints and how it ends."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrion.cli import main
+from orchestrion.core.instants import SECOND
+from orchestrion.store.operator import wall_time
+from tests.copying.places import fill, shared
+from tests.databases import Databases, SqliteDatabase
+
+
+class Desktop(msgspec.Struct, frozen=True):
+    """Somebody who types commands, beside a file and an empty database."""
+
+    file: SqliteDatabase
+    url: str
+
+    def copies(self, *arguments: str) -> Result:
+        """Copy the file, as a variable names the database."""
+        variables = {"ORCHESTRION_DATABASE": self.url}
+        given = arguments or (str(self.file.path),)
+        return CliRunner().invoke(main, ["db", "copy", *given], env=variables)
+
+
+@pytest.fixture
+def desktop(databases: Databases) -> Iterator[Desktop]:
+    with databases.sqlite() as file:
+        fill(file)
+        yield Desktop(file, databases.postgres.bare())
+
+
+def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None:
+    result = desktop.copies()
+
+    assert result.exit_code == 0, result.output
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [line[0] for line in lines] == [
+        *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts")
+    ]
+    assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
+    assert "Copied and verified" in result.stderr
+
+
+def test_a_second_time_says_that_it_was_done_before(desktop: Desktop) -> None:
+    first = desktop.copies()
+
+    second = desktop.copies()
+
+    assert (second.exit_code, second.stdout) == (0, first.stdout)
+    assert "copied and verified before" in second.stderr
+
+
+def test_a_table_that_differs_is_named_and_ends_with_a_failure(
+    desktop: Desktop, databases: Databases
+) -> None:
+    desktop.copies()
+    with shared(databases, desktop.url) as database:
+        database.execute("update copies set verified_at = null")
+        database.execute("update tasks set payload = '[]' where id = (select max(id) from tasks)")
+
+    result = desktop.copies()
+
+    assert result.exit_code == 1
+    assert result.stdout.count("\tsame\n") == 4
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("tasks"))
+    assert "differs: 120 rows" in line
+    assert "orchestrion: not equal: tasks" in result.stderr
+
+
+def test_a_file_whose_time_is_ahead_is_told_of(desktop: Desktop) -> None:
+    desktop.file.execute("insert into marks values ('time', $1)", wall_time() + 600 * SECOND)
+
+    result = desktop.copies()
+
+    assert result.exit_code == 0
+    assert "s ahead of the database's" in result.stderr
+
+
+def test_a_copy_into_a_file_is_refused(desktop: Desktop) -> None:
+    result = desktop.copies(str(desktop.file.path), "--database", "sqlite:///other.db")
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "orchestrion: a copy goes into PostgreSQL: name it, --database postgresql://…\n"
+    )
+
+
+def test_a_server_does_not_start_on_an_unfinished_copy(
+    desktop: Desktop, databases: Databases
+) -> None:
+    desktop.copies()
+    with shared(databases, desktop.url) as database:
+        database.execute("update copies set verified_at = null")
+
+    result = CliRunner().invoke(main, ["serve", "--port", "0", "--database", desktop.url])
+
+    assert result.exit_code == 1
+    assert "orchestrion: the database holds an unfinished copy" in result.stderr
+    assert result.stderr.count("\n") == 1

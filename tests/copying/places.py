@@ -1,0 +1,107 @@
+"""Where copies come from and go to: a file with rows of every kind, and bare databases."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from orchestrion.copying.outcome import Outcome
+from orchestrion.copying.transfer import copy
+from orchestrion.core.account import RequestCount
+from orchestrion.core.ids import AccountId, ulid
+from orchestrion.core.task import Status
+from orchestrion.core.view import IdempotencyRow
+from orchestrion.store import rows
+from orchestrion.store.postgres.place import Place
+from tests.databases import (
+    Databases,
+    PostgresDatabase,
+    SqliteDatabase,
+    add_accounts,
+    add_idempotency,
+    add_tasks,
+)
+from tests.factories import ACCOUNT, NOW, a_task, a_task_id
+
+STRANGE: Final = '{"é":"\U0001f9ed\u2028\u2029\x7f","n":1e400,"z":-0,"big":' + "9" * 3_000 + "}"
+LONG: Final = '{"text":"' + "ü" * 32_000 + '"}'
+KEY_COLUMNS: Final = ("hash", "id", "account_id", "created_at", "revoked_at")
+COUNT_COLUMNS: Final = ("account_id", "key_id", "kind", "window_at", "count")
+ACCOUNTS: Final = 3
+
+
+def fill(file: SqliteDatabase, tasks: int = 40) -> None:
+    """Write accounts, keys, tasks, remembered creates and counters."""
+    accounts = [
+        replace(
+            ACCOUNT,
+            id=AccountId("acct_" + ulid(NOW, number)),
+            email=None if number else "ops@exämple.com",
+            plan_expires_at=NOW if number else None,
+            tasks_in_cycle=2**53 + number,
+        )
+        for number in range(ACCOUNTS)
+    ]
+    add_accounts(file, *accounts)
+    every = list(Status)
+    for account in accounts:
+        add_tasks(
+            file,
+            (
+                a_task(
+                    every[number % len(every)],
+                    account_id=account.id,
+                    id=a_task_id(number),
+                    payload=(STRANGE, LONG, "{}")[number % 3],
+                    result=(None, STRANGE)[number % 2],
+                    traceparent=(None, "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01")[number % 2],
+                    last_failure_reason="no \U0001f5a8\u2028paper",
+                )
+                for number in range(tasks)
+            ),
+        )
+        keys = [
+            (bytes([number, *account.id.encode()]), f"key_{account.id}{number}", account.id)
+            for number in (0, 10, 39, 92, 255)
+        ]
+        file.insert(
+            "api_keys", KEY_COLUMNS, [(*key, NOW, NOW if key[0][0] else None) for key in keys]
+        )
+        first = a_task(account_id=account.id, payload=STRANGE)
+        add_idempotency(
+            file,
+            (
+                IdempotencyRow(
+                    account_id=account.id,
+                    key=key,
+                    request_digest=bytes(range(32)),
+                    created_at=NOW,
+                    first=first,
+                )
+                for key in ("a", "B", "~", "a b", "Z" * 255)
+            ),
+        )
+        counts = [
+            RequestCount(
+                account_id=account.id, key_id=f"key_{n}", kind="reads", window_at=NOW, count=2**31
+            )
+            for n in range(3)
+        ]
+        file.insert("request_counts", COUNT_COLUMNS, map(rows.count_row, counts))
+
+
+async def copied(file: Path, url: str) -> Outcome:
+    """Copy, and show nobody how far it is."""
+    return await copy(file, Place(url=url), lambda _step, done, total: None)
+
+
+@contextmanager
+def shared(databases: Databases, url: str) -> Iterator[PostgresDatabase]:
+    """Open what a copy was made into."""
+    database = PostgresDatabase(databases.postgres.desk, url)
+    try:
+        yield database
+    finally:
+        database.close()

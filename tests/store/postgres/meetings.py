@@ -1,0 +1,139 @@
+"""Two servers' transactions that meet: the first is held before its commit, the second is watched."""
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from orchestrion.core.clock import Clock
+from orchestrion.core.commands import Command
+from orchestrion.core.decide import decide_all
+from orchestrion.core.needs import needs_of
+from orchestrion.core.outcomes import Outcome
+from orchestrion.core.plans import Catalogue
+from orchestrion.store.postgres.connecting import Pool, begin, commit, roll_back
+from orchestrion.store.postgres.loading import Loader
+from orchestrion.store.postgres.place import READER, WRITER, Place
+from orchestrion.store.postgres.saving import save
+from orchestrion.store.postgres.session import Session, open_session
+from orchestrion.store.postgres.store import PostgresStore
+
+PATIENCE_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.002
+_WAITING: Final = """
+select count(*) from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock'
+  and $1 = any (pg_blocking_pids(pid))
+"""
+
+
+class Seen(enum.Enum):
+    """What the second transaction did while the first was held."""
+
+    WAITING = "it waited for the first"
+    PASSING = "it ended before the first"
+
+
+class Server:
+    """One server's way to the database: transactions in one piece, or step by step."""
+
+    def __init__(self, session: Session, pool: Pool, loader: Loader, catalogue: Catalogue) -> None:
+        self.session = session
+        self._loader = loader
+        self._catalogue = catalogue
+        self._store = PostgresStore(pool, loader, lambda _: None)
+
+    @property
+    def pid(self) -> int:
+        """The process that serves the session of the transactions that are held."""
+        return self.session.get_server_pid()
+
+    async def transact(self, *commands: Command) -> list[Outcome]:
+        """Run one transaction as a writer does."""
+        decide = partial(decide_all, commands, self._catalogue)
+        return await self._store.transact(needs_of(commands), decide)
+
+    async def hold(self, *commands: Command) -> list[Outcome]:
+        """Run a transaction up to its commit, which is left to the test."""
+        await begin(self.session)
+        view = await self._loader.load(self.session, needs_of(commands))
+        outcomes = decide_all(commands, self._catalogue, view)
+        await save(self.session, view)
+        return outcomes
+
+    async def commit(self) -> None:
+        """Let the transaction happen."""
+        await commit(self.session)
+
+    async def roll_back(self) -> None:
+        """Let the transaction not happen."""
+        await roll_back(self.session)
+
+
+class Meeting:
+    """Two servers, and a session that looks on."""
+
+    def __init__(self, one: Server, other: Server, beside: Session) -> None:
+        self.one = one
+        self.other = other
+        self.beside = beside
+
+    async def blocked(self, pid: int, count: int = 1) -> None:
+        """Wait until so many transactions wait for a lock of a process."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await self.beside.fetchval(_WAITING, pid) < count:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def meet(
+        self,
+        first: Sequence[Command],
+        second: Sequence[Command],
+        end: Callable[[Server], Awaitable[None]],
+    ) -> tuple[list[Outcome], list[Outcome], Seen]:
+        """Run the second while the first is held; end the first once the second was seen."""
+        outcomes = await self.one.hold(*first)
+        coming = asyncio.create_task(self.other.transact(*second))
+        seen = await self._see(coming)
+        await end(self.one)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return outcomes, await coming, seen
+
+    async def _see(self, coming: asyncio.Task[list[Outcome]]) -> Seen:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not coming.done():
+                if await self.beside.fetchval(_WAITING, self.one.pid):
+                    return Seen.WAITING
+        return Seen.PASSING
+
+
+@asynccontextmanager
+async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncIterator[Meeting]:
+    """Connect two servers and an onlooker to a database."""
+    place = Place(url=url)
+    pools: list[Pool] = []
+    sessions: list[Session] = []
+
+    async def server() -> Server:
+        pool = Pool(place, 1, WRITER)
+        await pool.open()
+        pools.append(pool)
+        sessions.append(await open_session(place, WRITER))
+        loader = Loader(catalogue.lease_bounds, given, place.batches)
+        return Server(sessions[-1], pool, loader, catalogue)
+
+    try:
+        one, other = await server(), await server()
+        sessions.append(await open_session(place, READER))
+        yield Meeting(one, other, sessions[-1])
+    finally:
+        for pool in pools:
+            await pool.close()
+        for session in sessions:
+            session.terminate()
+
+
+def together(*works: Awaitable[Iterable[Outcome]]) -> Awaitable[list[Iterable[Outcome]]]:
+    """Run transactions beside each other; the first fault is raised."""
+    return asyncio.wait_for(asyncio.gather(*works), PATIENCE_SECONDS)

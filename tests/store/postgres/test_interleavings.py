@@ -1,0 +1,245 @@
+"""Every pair of verbs in two transactions at once: one waits, or goes past, and both make sense.
+
+The first is held before its commit while the second is seen waiting for it, or ending before it.
+Then what came of both is what comes of one after the other.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from orchestrion.core.commands import Command, PurgeFinished
+from orchestrion.core.instants import SECOND
+from orchestrion.core.lifecycle import TABLE
+from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Replayed, Swept
+from orchestrion.core.plans import SELF_HOSTED
+from orchestrion.core.task import ENDED, Status, Task
+from orchestrion.core.view import IdempotencyRow
+from tests.clocks import START, SettableClock
+from tests.databases import (
+    Databases,
+    PostgresDatabase,
+    add_accounts,
+    add_idempotency,
+    add_tasks,
+)
+from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_task, ago, expect
+from tests.store.postgres.meetings import Meeting, Seen, Server, meeting
+from tests.unit import asks
+
+KEY: Final = "order-7"
+DIGEST: Final = b"the same request"
+CATALOGUE: Final = SELF_HOSTED
+LONG_AGO: Final = ago(40 * 24 * 3_600)
+TASK: Final = a_task()
+ID: Final = TASK.id
+
+# What a task may be like when both come; ended ones are past their retention.
+PENDING: Final = a_task(Status.PENDING)
+LIVE: Final = a_task(Status.CLAIMED)
+OVERDUE: Final = a_task(Status.CLAIMED, lease_expires_at=ago(1))
+SPENT: Final = a_task(Status.CLAIMED, lease_expires_at=ago(1), attempt_count=3)
+DEAD: Final = a_task(Status.DEAD_LETTER, created_at=LONG_AGO, updated_at=LONG_AGO)
+COMPLETED: Final = a_task(Status.COMPLETED, created_at=LONG_AGO, updated_at=LONG_AGO)
+NAMES: Final = {
+    "pending": PENDING,
+    "live": LIVE,
+    "overdue": OVERDUE,
+    "overdue, no attempt left": SPENT,
+    "dead": DEAD,
+    "completed": COMPLETED,
+    "absent": None,
+}
+
+
+class Verb(msgspec.Struct, frozen=True):
+    """One of the ten, what it asks in the first and in the second transaction, and when it may."""
+
+    name: str
+    ask: Callable[[int], Command]
+    allowed: tuple[str, ...]
+
+
+VERBS: Final = (
+    Verb("create", lambda number: create(number), tuple(NAMES)),
+    Verb("claim", lambda number: asks.claim_next(number), ("pending", "overdue")),
+    Verb("claim by id", lambda number: asks.claim_task(ID, number), ("pending", "overdue")),
+    Verb("heartbeat", lambda _: asks.heartbeat(ID), ("live",)),
+    Verb("complete", lambda _: asks.complete(ID), ("live",)),
+    Verb("fail", lambda _: asks.fail(ID), ("live",)),
+    Verb("cancel", lambda _: asks.cancel(ID), ("pending", "overdue")),
+    Verb("requeue", lambda _: asks.requeue(ID), ("dead", "overdue, no attempt left")),
+    Verb("sweep", lambda _: asks.expire(TASK), ("overdue", "overdue, no attempt left")),
+    Verb("purge", lambda _: purge(), ("completed", "dead")),
+)
+BY_NAME: Final = {verb.name: verb for verb in VERBS}
+# These lock the account, for its quotas; all but a claim wait for the lock of the task they name.
+ON_ACCOUNT: Final = {"create", "claim", "claim by id", "purge"}
+# Of these at most one may have its way with a task.
+EXCLUSIVE: Final = (
+    {"claim", "claim by id"},
+    {"claim", "cancel"},
+    {"claim by id", "cancel"},
+    {"complete", "fail"},
+    {"requeue", "purge"},
+)
+EXCLUSIVE_TO_ITSELF: Final = {name for name in BY_NAME if name != "heartbeat"}
+
+
+def create(number: int) -> Command:
+    return asks.create(10 + number, idempotency_key=KEY, request_digest=DIGEST)
+
+
+def purge() -> Command:
+    return PurgeFinished(account_id=ACCOUNT_ID, task_ids=(ID,))
+
+
+class Case(msgspec.Struct, frozen=True):
+    """Which verb comes first, which second, and what the task is like before both."""
+
+    first: Verb
+    second: Verb
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.first.name} - {self.second.name} - {self.state}"
+
+    @property
+    def expected(self) -> Seen:
+        """What the second must be seen doing, for one of these reasons."""
+        first, second = self.first.name, self.second.name
+        if {first, second} <= ON_ACCOUNT:
+            # Both lock the account.
+            return Seen.WAITING
+        if second == "claim":
+            # A claim skips a task that another transaction holds.
+            return Seen.PASSING
+        if first == "claim" and self.state not in self.first.allowed:
+            # The claim has found nothing, so it holds no task.
+            return Seen.PASSING
+        # The first holds the task, a repeated create the one it shows; the second names it.
+        return Seen.WAITING
+
+
+def states(first: Verb, second: Verb) -> Iterator[str]:
+    """Give the states both are allowed in; if there is none, one for each."""
+    common = [state for state in first.allowed if state in second.allowed]
+    yield from common or (first.allowed[0], second.allowed[0])
+    if {first.name, second.name} == {"create", "claim"}:
+        # What the create adds is there to be claimed.
+        yield "absent"
+
+
+CASES: Final = [
+    Case(first, second, state)
+    for first in VERBS
+    for second in VERBS
+    for state in states(first, second)
+]
+
+Rows = list[tuple[Any, ...]]
+
+
+class Scene:
+    """A database with one account and at most one task, put in order again for each run."""
+
+    def __init__(self, database: PostgresDatabase, meeting: Meeting) -> None:
+        self.database = database
+        self.meeting = meeting
+
+    def set(self, state: str) -> None:
+        """Put the task into a state; it was created under a key."""
+        task = NAMES[state]
+        self.database.empty()
+        add_accounts(self.database, ACCOUNT)
+        if task is not None:
+            add_tasks(self.database, [task])
+            add_idempotency(self.database, [remembered(task)])
+
+    @property
+    def rows(self) -> Rows:
+        """Everything there is, but for versions and places."""
+        return [
+            row
+            for table in ("accounts", "tasks", "idempotency_keys")
+            for row in self.database.fetch(f"select * from {table} order by 1, 2")
+        ]
+
+    @property
+    def status(self) -> Status | None:
+        """What became of the task."""
+        found = self.database.fetch("select status from tasks where id = $1", ID)
+        return Status(found[0][0]) if found else None
+
+    async def alone(self, state: str, *commands: Command) -> tuple[list[Outcome], Rows]:
+        """Run commands one after the other, each in a transaction."""
+        self.set(state)
+        outcomes = [(await self.meeting.other.transact(command))[0] for command in commands]
+        return outcomes, self.rows
+
+
+def remembered(task: Task) -> IdempotencyRow:
+    return IdempotencyRow(
+        account_id=ACCOUNT_ID,
+        key=KEY,
+        request_digest=DIGEST,
+        created_at=ago(3_600),
+        first=task,
+    )
+
+
+@pytest.fixture(scope="module")
+async def scene(databases: Databases) -> AsyncIterator[Scene]:
+    with databases.postgres.lent() as database:
+        clock = SettableClock()
+        clock.advance((NOW - START) / SECOND)
+        async with meeting(database.url, CATALOGUE, clock) as met:
+            yield Scene(database, met)
+
+
+def won(outcome: Outcome) -> bool:
+    match outcome:
+        case Held() | Changed():
+            return True
+        case Swept(count=count):
+            return count > 0
+        case _:
+            return False
+
+
+def exclude(first: Verb, second: Verb) -> bool:
+    if first == second:
+        return first.name in EXCLUSIVE_TO_ITSELF
+    return {first.name, second.name} in EXCLUSIVE
+
+
+def within_reach(state: str, verbs: int) -> set[Status | None]:
+    """Give what a task may be after so many verbs, by the table of transitions."""
+    task = NAMES[state]
+    reached: set[Status | None] = {None if task is None else task.status}
+    # A verb finds an overdue task as it is once it was expired.
+    for _ in range(2 * verbs):
+        for (source, _), transition in TABLE.items():
+            if source in reached:
+                reached |= {transition.target, transition.exhausted or transition.target}
+    return reached | {None} if reached & ENDED else reached
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_two_at_once_are_as_one_after_the_other(scene: Scene, case: Case) -> None:
+    first, second = case.first.ask(1), case.second.ask(2)
+    in_turn = await scene.alone(case.state, first, second)
+    _, after_first = await scene.alone(case.state, first)
+    scene.set(case.state)
+
+    (one,), (other,), seen = await scene.meeting.meet([first], [second], Server.commit)
+
+    assert seen is case.expected
+    if seen is Seen.PASSING and isinstance(other, NoTask):
+        assert scene.rows == after_first
+    else:
+        assert ([one, other], scene.rows) == in_turn
+    assert scene.status in within_reach(case.state, 2)
+    assert not (exclude(case.first, case.second) and won(one) and won(other))

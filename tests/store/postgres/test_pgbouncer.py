@@ -1,0 +1,180 @@
+"""The service behind PgBouncer in transaction mode, where a session is lent for a transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from orchestrion.core.faults import Unavailable
+from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.store.postgres.backend import open_backend
+from orchestrion.store.postgres.connecting import Pool, begin, commit
+from orchestrion.store.postgres.faults import DRIVER_ERRORS
+from orchestrion.store.postgres.migrating import prepare
+from orchestrion.store.postgres.place import Place
+from tests.databases import Backend, Databases, PostgresDatabase
+from tests.harness import running
+from tests.http.callers import Caller, ok, stranger
+from tests.pgbouncer import SESSIONS, PgBouncer
+
+pytestmark = pytest.mark.pgbouncer
+BACK_SECONDS = 10
+TASKS = 60
+# The pause holds a session, so that others get another one.
+LEFT_BEHIND = """
+select pg_sleep(0.1), current_setting('statement_timeout'), current_setting('lock_timeout'),
+  current_setting('enable_seqscan'), (select count(*) from pg_prepared_statements where name <> '')
+"""
+NOTHING = {("0", "0", "on", 0)}
+
+
+class Pooled(PostgresDatabase):
+    """A database that servers open through the pooler."""
+
+    pooler: PgBouncer
+
+    @property
+    def place(self) -> Place:
+        """Where servers find it."""
+        name = self.url.rpartition("/")[2]
+        return Place(url=self.pooler.url(name), pooler="transaction", writers=2)
+
+    async def open(self, catalogue: Catalogue = SELF_HOSTED) -> Backend:
+        return await open_backend(self.place, lambda _: self.clock, catalogue, self.clock)
+
+
+@pytest.fixture(scope="module")
+def pooler(databases: Databases) -> Iterator[PgBouncer]:
+    """Run a pooler before the test server."""
+    with PgBouncer(databases.postgres.url) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def pooled(databases: Databases, pooler: PgBouncer) -> Iterator[Pooled]:
+    """Lend a database behind the pooler."""
+    with databases.postgres.made() as database:
+        pooled = Pooled(databases.postgres.desk, database.url)
+        pooled.pooler = pooler
+        yield pooled
+        pooled.close()
+
+
+@asynccontextmanager
+async def caller_on(database: Pooled) -> AsyncIterator[Caller]:
+    async with running(database) as service:
+        yield await stranger(service)
+
+
+async def test_a_new_database_is_prepared_through_the_pooler(
+    databases: Databases, pooler: PgBouncer
+) -> None:
+    name = databases.postgres.bare().rpartition("/")[2]
+    place = Place(url=pooler.url(name), pooler="transaction")
+
+    await prepare(place)
+    await prepare(place)
+
+
+async def test_a_task_lives_its_life(pooled: Pooled) -> None:
+    async with caller_on(pooled) as caller:
+        created = ok(await caller.create({"Idempotency-Key": "one"}), 201)
+        repeated = ok(await caller.create({"Idempotency-Key": "one"}), 201)
+        claim = ok(await caller.claim_next())
+        token = claim["lease_token"]
+        beaten = ok(await caller.do("heartbeat", created["id"], lease_token=token))
+        completed = ok(await caller.do("complete", created["id"], lease_token=token))
+        listed = ok(await caller.read("/v1/tasks?status=completed"))
+
+    assert repeated["id"] == claim["task"]["id"] == beaten["id"] == created["id"]
+    assert completed["status"] == "completed"
+    assert [task["id"] for task in listed["tasks"]] == [created["id"]]
+
+
+async def test_two_servers_share_the_sessions_and_no_task_goes_to_two(pooled: Pooled) -> None:
+    async with AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(running(pooled)) for _ in range(2)]
+        account = await services[0].account()
+        first, second = (Caller(each, account).unchecked() for each in services)
+        await asyncio.gather(*(first.task(type="a") for _ in range(TASKS)))
+
+        claims = await asyncio.gather(
+            *(each.claim_next("a") for each in (first, second) for _ in range(TASKS // 2))
+        )
+        taken = [ok(claim)["task"] for claim in claims]
+        ends = await asyncio.gather(
+            *(
+                second.do("complete", ok(claim)["task"]["id"], lease_token=ok(claim)["lease_token"])
+                for claim in claims
+            )
+        )
+
+    assert len({task["id"] for task in taken}) == TASKS
+    assert {ok(end)["status"] for end in ends} == {"completed"}
+    assert await _settings_left_behind(pooled) == NOTHING
+
+
+async def test_background_jobs_run(pooled: Pooled) -> None:
+    async with running(pooled) as service:
+        caller = await stranger(service)
+        claim = await caller.held(leaseDurationSeconds=30)
+        service.clock.advance(31)
+
+        for job in service.jobs:
+            await service.run_job(job.name)
+
+        assert ok(await caller.show(claim["task"]["id"]))["status"] == "pending"
+
+
+async def test_a_transaction_is_limited_and_leaves_no_limit_behind(pooled: Pooled) -> None:
+    pool = Pool(pooled.place, 1)
+    async with pool.connection() as session:
+        await begin(session)
+        within = await session.fetchval("select current_setting('lock_timeout')")
+        await commit(session)
+    await pool.close()
+
+    assert within == "2s"
+    assert await _settings_left_behind(pooled) == NOTHING
+
+
+async def test_a_pooler_that_restarts_is_survived(pooled: Pooled) -> None:
+    pool = Pool(pooled.place, 2)
+    await pool.open()
+    pooled.pooler.stop()
+    assert not await _answered(pool)
+
+    pooled.pooler.start()
+
+    async with asyncio.timeout(BACK_SECONDS):
+        while not await _answered(pool):  # noqa: ASYNC110 - the pooler sends no event
+            await asyncio.sleep(0.01)
+    await pool.close()
+
+
+async def _look(pool: Pool) -> None:
+    async with pool.connection() as session:
+        await session.fetchval("select 1")
+
+
+async def _answered(pool: Pool) -> bool:
+    try:
+        await _look(pool)
+    except (Unavailable, *DRIVER_ERRORS):
+        return False
+    return True
+
+
+async def _settings_left_behind(pooled: Pooled) -> set[tuple[object, ...]]:
+    """Ask every session that the pooler holds, at once."""
+    pool = Pool(pooled.place, SESSIONS)
+    left = await asyncio.gather(*(_ask_slowly(pool) for _ in range(SESSIONS)))
+    await pool.close()
+    return set(left)
+
+
+async def _ask_slowly(pool: Pool) -> tuple[object, ...]:
+    async with pool.connection() as session:
+        ((_, *settings),) = await session.fetch(LEFT_BEHIND)
+        return tuple(settings)
