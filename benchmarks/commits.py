@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from benchmarks.conditions import Conditions
-from benchmarks.embedded import Engine, engine, in_own_process
+from benchmarks.embedded import Engine, engine, in_own_process, sqlite
 from benchmarks.figures import Figure
 from benchmarks.filling import new_account
 from orchestrion.store.sqlite.database import Place
@@ -63,14 +63,15 @@ async def _measure(folder: Path) -> dict[int, tuple[int, Counter[str]]]:
     place = Place(path=folder / "commits.db", vfs=VFS_NAME)
     account = new_account(place.path)
     counted = {}
-    async with engine(place, account) as used:
+    backend = sqlite(place)
+    async with engine(backend, account) as used:
         for callers in CALLERS:
             lives = LIVES if callers > 1 else LIVES // 64
             vfs.count.clear()
-            before = used.backend.store.commits
+            before = backend.store.commits
             await asyncio.gather(*(_live(used, lives // callers) for _ in range(callers)))
             count = Counter(vfs.count)
-            count["commits"] = used.backend.store.commits - before
+            count["commits"] = backend.store.commits - before
             counted[callers] = (lives * OPERATIONS_PER_LIFE, count)
     return counted
 

@@ -8,7 +8,7 @@ from statistics import median
 import msgspec
 
 from benchmarks.conditions import Conditions
-from benchmarks.embedded import Engine, engine, in_own_process
+from benchmarks.embedded import Engine, engine, in_own_process, sqlite
 from benchmarks.figures import Figure, Target
 from benchmarks.filling import Account, Tasks, filled, many_pending
 from orchestrion.store.sqlite.database import Place
@@ -72,7 +72,7 @@ async def _measure(conditions: Conditions) -> dict[str, list[Cost]]:
     costs: dict[str, list[Cost]] = {name: [] for name in databases}
     async with AsyncExitStack() as stack:
         engines = {
-            name: await stack.enter_async_context(engine(Place(path=path), account))
+            name: await stack.enter_async_context(engine(sqlite(Place(path=path)), account))
             for name, (path, account) in databases.items()
         }
         for number in range(effort.claim_rounds + 1):

@@ -18,13 +18,14 @@ from orchestrion.core.lifecycle import Completion
 from orchestrion.core.outcomes import Changed, Held
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Task
+from orchestrion.databases import Backend
 from orchestrion.engine.clock import SteadyClock
 from orchestrion.engine.interpreter import settle
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.ports import BatchRecord, RequestRecord
 from orchestrion.engine.writer import Writer
-from orchestrion.store.sqlite.backend import Backend
+from orchestrion.store.sqlite import backend as sqlite_backend
 from orchestrion.store.sqlite.database import Place
 
 Given = TypeVar("Given")
@@ -47,7 +48,6 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A running writer, and who asks it."""
 
     writer: Writer
-    backend: Backend
     mint: Mint
     account_id: AccountId
 
@@ -96,20 +96,21 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         await self.complete(await self.claim())
 
 
+def sqlite(place: Place) -> sqlite_backend.Backend:
+    """Open a file as the server does."""
+    return sqlite_backend.Backend(place, SteadyClock, SELF_HOSTED)
+
+
 @asynccontextmanager
 async def engine(
-    place: Place, account: Account, limits: QueueLimits | None = None
+    backend: Backend, account: Account, limits: QueueLimits | None = None
 ) -> AsyncIterator[Engine]:
-    """Open a database as the server does."""
-    backend = Backend(place, SteadyClock, SELF_HOSTED)
+    """Run a writer on a database, which is closed in the end."""
     writer = Writer(backend.store, SELF_HOSTED, backend.clock, Unobserved(), limits)
     running = asyncio.create_task(writer.run())
     try:
         yield Engine(
-            writer=writer,
-            backend=backend,
-            mint=Mint(backend.clock),
-            account_id=AccountId(account.account_id),
+            writer=writer, mint=Mint(backend.clock), account_id=AccountId(account.account_id)
         )
     finally:
         writer.stop()

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from benchmarks.conditions import Conditions
-from benchmarks.embedded import Engine, engine, in_own_process
+from benchmarks.embedded import Engine, engine, in_own_process, sqlite
 from benchmarks.figures import Figure, Target
 from benchmarks.filling import new_account
 from orchestrion.engine.overload import QueueLimits
@@ -58,16 +58,17 @@ async def _measure(conditions: Conditions) -> dict[str, list[Span]]:
     account = new_account(place.path)
     spans: dict[str, list[Span]] = {mode: [] for mode in MODES}
     for _ in range(effort.rounds):
-        async with engine(place, account) as together:
-            await _span(together, CALLERS, effort.warm_up_seconds / effort.rounds)
-            spans[TOGETHER].append(await _span(together, CALLERS, effort.engine_seconds))
-            spans[ALONE].append(await _span(together, 1, effort.engine_seconds / 2))
-        async with engine(place, account, QueueLimits(batch_max=1)) as one_by_one:
-            spans[ONE_BY_ONE].append(await _span(one_by_one, CALLERS, effort.engine_seconds / 2))
+        async with engine(sqlite(place), account) as together:
+            await span(together, CALLERS, effort.warm_up_seconds / effort.rounds)
+            spans[TOGETHER].append(await span(together, CALLERS, effort.engine_seconds))
+            spans[ALONE].append(await span(together, 1, effort.engine_seconds / 2))
+        async with engine(sqlite(place), account, QueueLimits(batch_max=1)) as one_by_one:
+            spans[ONE_BY_ONE].append(await span(one_by_one, CALLERS, effort.engine_seconds / 2))
     return spans
 
 
-async def _span(used: Engine, callers: int, seconds: float) -> Span:
+async def span(used: Engine, callers: int, seconds: float) -> Span:
+    """Let so many callers take tasks through their lives, one after the other."""
     started, cpu = time.perf_counter(), time.process_time()
     ends = started + seconds
     lives = sum(await asyncio.gather(*(_live_until(used, ends) for _ in range(callers))))

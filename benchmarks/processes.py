@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -50,17 +50,22 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         raise LookupError(name)
 
 
+def service(database: Path, core: int) -> AbstractContextManager[Served]:
+    """Run the service on a file."""
+    return service_on(f"sqlite:///{database}", database.with_suffix(".log"), core)
+
+
 @contextmanager
-def service(database: Path, core: int) -> Iterator[Served]:
+def service_on(database_url: str, log_file: Path, core: int) -> Iterator[Served]:
     """Run the service as an operator would: every default, logs into a file, metrics on."""
     port, metrics_port = free_port(), free_port()
     arguments = [
         *("-m", "orchestrion", "serve", "--port", str(port)),
-        *("--database", f"sqlite:///{database}"),
+        *("--database", database_url),
         *("--log-format", "json", "--metrics-port", str(metrics_port)),
     ]
     with (
-        database.with_suffix(".log").open("wb") as log,
+        log_file.open("wb") as log,
         _process(arguments, core, log.fileno()) as process,
     ):
         wait_for(port, process)

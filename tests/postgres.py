@@ -67,9 +67,11 @@ def program_folder() -> Path:
 class PostgresServer:
     """One server: a folder, a port on loopback, a socket in the folder. Not started yet."""
 
-    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] = MappingProxyType({}), parent: Path | None = None
+    ) -> None:
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        self.folder = Path(tempfile.mkdtemp(prefix="orchestrion-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="orchestrion-postgres-", dir=parent))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.settings = {**_SETTINGS, **settings}
@@ -227,7 +229,7 @@ class PostgresServer:
         while self.running and time.monotonic() < deadline:
             lines = self._pid_lines()
             # A server that was killed has left its own lines behind.
-            if len(lines) > 7 and lines[7].strip() == "ready" and lines != before:
+            if len(lines) > 7 and lines[7].strip() in {"ready", "standby"} and lines != before:
                 return True
             time.sleep(PAUSE_SECONDS)
         self._wait()

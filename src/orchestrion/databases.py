@@ -3,7 +3,7 @@
 The driver of PostgreSQL is optional: what needs it is imported where it is first asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -39,6 +39,11 @@ class Backend(Protocol):
     @property
     def reader(self) -> Reader:
         """Who reads."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know of it, one line each."""
         ...
 
     async def close(self) -> None:

@@ -120,6 +120,8 @@ class _Process:
     def _started(self, host: str, port: int) -> None:
         url = f"http://{_bracketed(host)}:{port}"
         self._logs.info("started", url=url, version=__version__)
+        for warning in self._backend.warnings:
+            self._logs.warning("database_at_risk", message=warning)
         self._worker.tell_serving()
         if self._worker.greets and _loopback(host):
             self._welcoming = asyncio.create_task(self._welcome(url), name="welcome")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from orchestrion.copying.outcome import Outcome
 from orchestrion.copying.transfer import copy
 from orchestrion.core.account import RequestCount
-from orchestrion.core.ids import AccountId, ulid
+from orchestrion.core.ids import AccountId, KeyId, ulid
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -85,7 +85,11 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
         )
         counts = [
             RequestCount(
-                account_id=account.id, key_id=f"key_{n}", kind="reads", window_at=NOW, count=2**31
+                account_id=account.id,
+                key_id=KeyId(f"key_{n}"),
+                kind="reads",
+                window_at=NOW,
+                count=2**31,
             )
             for n in range(3)
         ]
@@ -93,8 +97,12 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
 
 
 async def copied(file: Path, url: str) -> Outcome:
-    """Copy, and show nobody how far it is."""
-    return await copy(file, Place(url=url), lambda _step, done, total: None)
+    """Copy the file."""
+    return await copy(file, Place(url=url), unseen)
+
+
+def unseen(_step: str, _done: int, _total: int) -> None:
+    """Show nobody how far a copy is."""
 
 
 @contextmanager

@@ -13,11 +13,13 @@ from orchestrion.core.instants import SECOND
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.store.operator import wall_time
 from orchestrion.store.postgres import migrating
+from orchestrion.store.postgres.operator import PostgresOperator
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.sqlite.backend import Backend
 from orchestrion.store.sqlite.database import Place as FilePlace
-from tests.copying.places import ACCOUNTS, COUNT_COLUMNS, copied, fill, shared
+from tests.copying.places import ACCOUNTS, COUNT_COLUMNS, copied, fill, shared, unseen
 from tests.databases import Database, Databases, Row, SqliteDatabase, count
+from tests.pgbouncer import PgBouncer
 
 NAMES = [table.name for table in TABLES]
 ROWS = [ACCOUNTS, 5 * ACCOUNTS, 40 * ACCOUNTS, 5 * ACCOUNTS, 3 * ACCOUNTS]
@@ -205,7 +207,7 @@ async def test_a_copy_of_other_contents_is_not_gone_on_with(
 async def test_a_file_in_use_is_not_copied(file: SqliteDatabase, url: str) -> None:
     backend = Backend(FilePlace(path=file.path), lambda _: file.clock, SELF_HOSTED)
     try:
-        with pytest.raises(StoreRefused, match="another server is using .* needs it for itself"):
+        with pytest.raises(StoreRefused, match=r"another server is using .* needs it for itself"):
             await copied(file.path, url)
     finally:
         await backend.close()
@@ -213,9 +215,7 @@ async def test_a_file_in_use_is_not_copied(file: SqliteDatabase, url: str) -> No
     assert (await copied(file.path, url)).differing == []
 
 
-async def test_nothing_is_written_to_the_file_while_it_is_copied(
-    file: SqliteDatabase, url: str
-) -> None:
+async def test_nothing_is_written_to_the_file_while_it_is_copied(file: SqliteDatabase) -> None:
     file.execute("pragma busy_timeout = 0")
 
     with Source(file.path), pytest.raises(apsw.BusyError):
@@ -252,3 +252,30 @@ async def test_a_file_whose_time_is_past_is_not_spoken_of(file: SqliteDatabase, 
     file.execute("insert into marks values ('time', $1)", wall_time() - 600 * SECOND)
 
     assert (await copied(file.path, url)).ahead_seconds == 0
+
+
+@pytest.mark.pgbouncer
+async def test_a_copy_goes_through_a_pooler(
+    file: SqliteDatabase, databases: Databases, url: str
+) -> None:
+    with PgBouncer(databases.postgres.url) as pooler:
+        place = Place(url=pooler.url(url.rpartition("/")[2]), pooler="transaction")
+
+        outcome = await copy(file.path, place, unseen)
+
+    assert outcome.differing == []
+    assert [table.in_database.rows for table in outcome.tables] == ROWS
+
+
+async def test_nobody_makes_keys_in_an_unfinished_copy(
+    file: SqliteDatabase, databases: Databases, url: str
+) -> None:
+    await copied(file.path, url)
+    with shared(databases, url) as database:
+        database.execute("update copies set verified_at = null")
+
+    with pytest.raises(StoreRefused, match="unfinished copy"):
+        await PostgresOperator(Place(url=url), url).create_key(None, None)
+
+    assert (await copied(file.path, url)).differing == []
+    await PostgresOperator(Place(url=url), url).create_key(None, None)

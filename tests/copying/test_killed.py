@@ -24,9 +24,11 @@ TASKS_EACH: Final = PAGE_ROWS
 OBSTACLES: Final = (
     "lock table api_keys in exclusive mode",
     # Whoever inserts the same key waits to hear whether this row will be there.
-    "insert into tasks (account_id, id, type, payload, status, priority, attempt_count, "
-    "max_attempts, lease_seconds, created_at, updated_at, due_at) "
-    "select $1, $2, '', '', '', 0, 0, 0, 0, 0, 0, 0",
+    (
+        "insert into tasks (account_id, id, type, payload, status, priority, attempt_count, "
+        "max_attempts, lease_seconds, created_at, updated_at, due_at) "
+        "select $1, $2, '', '', '', 0, 0, 0, 0, 0, 0, 0"
+    ),
     "lock table copies in exclusive mode",
     "lock table request_counts in exclusive mode",
     "select from accounts for update",

@@ -1,7 +1,5 @@
 import asyncio
-from pathlib import Path
 
-import apsw
 import pytest
 
 from orchestrion.core.errors import ErrorCode
@@ -9,9 +7,8 @@ from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection,
 from orchestrion.core.task import Status, Task
 from orchestrion.engine import writer
 from orchestrion.engine.overload import QueueLimits
-from orchestrion.store import rows
-from tests.databases import Database
-from tests.engine.engines import PATIENCE_SECONDS, SQL, Engine, EngineOptions, running_engine
+from tests.databases import Database, add_tasks
+from tests.engine.engines import PATIENCE_SECONDS, Engine, EngineOptions, running_engine
 from tests.factories import a_task, a_task_id, ago, expect
 from tests.unit import asks
 
@@ -99,9 +96,7 @@ async def test_what_arrives_during_a_commit_makes_the_next_batch(engine: Engine)
 # --- answer after the commit
 
 
-async def test_nobody_is_answered_before_the_commit_returns(
-    engine: Engine, database: Database
-) -> None:
+async def test_nobody_is_answered_before_the_commit_returns(engine: Engine) -> None:
     """A lease is a promise: it must be on disk when its holder hears of it."""
     engine.watched.go_on.clear()
     callers = [asyncio.create_task(engine.writer.submit(asks.create(n))) for n in range(5)]
@@ -111,9 +106,7 @@ async def test_nobody_is_answered_before_the_commit_returns(
         await asyncio.sleep(0)
 
     assert not any(caller.done() for caller in callers)
-    beside = apsw.Connection(str(path))
-    assert beside.execute("select count(*) from tasks").get == 5
-    beside.close()
+    assert engine.count("select count(*) from tasks") == 5
     engine.watched.go_on.set()
     assert all(isinstance(outcome, Changed) for outcome in await asyncio.gather(*callers))
 
@@ -223,8 +216,7 @@ def add_overdue(engine: Engine, numbers: range, **changes: object) -> None:
         a_task(Status.CLAIMED, id=a_task_id(n), lease_expires_at=ago(1), priority=9, **changes)
         for n in numbers
     )
-    with engine.connection:
-        engine.connection.executemany(SQL["insert_task"], map(rows.insert_row, held))
+    add_tasks(engine.database, held)
 
 
 @pytest.mark.parametrize("dead", [31, 33, 2_000, 5_000])

@@ -1,40 +1,18 @@
 """The four faults, each provoked for real, and the four answers of the writer."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
-import apsw
-import pytest
 from msgspec.structs import replace
 
 from orchestrion.core.commands import Command, CreateTask
-from orchestrion.core.faults import Conflict, Poison, Unavailable, Unknown
+from orchestrion.core.faults import Poison, Unavailable, Unknown
 from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection
-from orchestrion.engine.writer import CONFLICT_TRIES
-from orchestrion.store.sqlite import store
-from orchestrion.store.sqlite.database import Place, connect
-from tests.engine.engines import Engine, EngineOptions, running_engine
-from tests.factories import OTHER_ACCOUNT_ID, a_task_id, expect
-from tests.http.disks import Disk
+from tests.databases import Database, Trouble
+from tests.engine.engines import Engine, running_engine
+from tests.factories import OTHER_ACCOUNT_ID, a_task_id
 from tests.unit import asks
 
 TASKS = "select count(*) from tasks"
-
-
-@pytest.fixture
-def beside(engine: Engine, path: Path) -> Iterator[apsw.Connection]:
-    """Another connection to the engine's file, as an operator's command has one."""
-    assert engine.store.commits == 0
-    connection = connect(Place(path=path))
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a moment for locks, not seconds: the waiting itself is SQLite's to test."""
-    monkeypatch.setattr(store, "BUSY_TIMEOUT_MS", 1)
 
 
 def kinds(outcomes: list[Outcome | BaseException]) -> list[type]:
@@ -106,97 +84,50 @@ async def test_neighbours_of_a_poisoned_command_keep_their_order(engine: Engine)
     assert kinds(outcomes) == [Held, Poison, Changed, Held]
 
 
-# --- conflict: another transaction was in the way
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_batch_is_run_again_when_another_transaction_was_in_the_way(
-    engine: Engine, beside: apsw.Connection
-) -> None:
-    beside.execute("begin immediate")
-    engine.watched.on_fault = lambda: beside.execute("rollback")
-
-    outcomes = await engine.together(asks.create(number) for number in range(5))
-
-    assert all(isinstance(outcome, Changed) for outcome in outcomes)
-    assert engine.watched.calls == 2
-    assert [type(fault) for fault in engine.watched.faults] == [Conflict]
-    assert engine.count(TASKS) == 5
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_batch_is_given_up_when_another_transaction_stays_in_the_way(
-    engine: Engine, beside: apsw.Connection
-) -> None:
-    beside.execute("begin immediate")
-
-    outcomes = await engine.faults(asks.create(number) for number in range(5))
-
-    assert kinds(outcomes) == [Unavailable] * 5
-    assert engine.watched.calls == CONFLICT_TRIES
-    beside.execute("rollback")
-    assert engine.count(TASKS) == 0
-    assert isinstance((await engine.together([asks.create(1)]))[0], Changed)
-
-
 # --- unavailable: the database cannot take writes now
 
 
-async def test_a_full_database_refuses_every_caller_at_once(engine: Engine) -> None:
+async def test_a_full_database_refuses_every_caller_at_once(
+    engine: Engine, trouble: Trouble
+) -> None:
     await engine.together([asks.create(0)])
-    pages = engine.connection.pragma("page_count")
-    engine.connection.pragma("max_page_count", pages + 8)
     before = engine.watched.calls
-    large = "x" * 60_000
+    trouble.full = True
 
-    refused = await engine.faults(asks.create(n, payload=large) for n in range(1, 9))
+    refused = await engine.faults(asks.create(n) for n in range(1, 9))
 
     assert kinds(refused) == [Unavailable] * 8
     # A sick database is not hit once per caller.
     assert engine.watched.calls == before + 1
     assert engine.count(TASKS) == 1
-    engine.connection.pragma("max_page_count", 2**30)
-    resumed = await engine.together(asks.create(n, payload=large) for n in range(1, 9))
+    trouble.full = False
+    resumed = await engine.together(asks.create(n) for n in range(1, 9))
     assert kinds([*resumed]) == [Changed] * 8
 
 
-async def test_a_full_database_still_lets_small_work_through(engine: Engine) -> None:
+async def test_a_full_database_refuses_claims_and_creates_together(
+    engine: Engine, trouble: Trouble
+) -> None:
     await engine.together([asks.create(0)])
-    engine.connection.pragma("max_page_count", engine.connection.pragma("page_count"))
-
-    held = (await engine.together([asks.claim_next(1)]))[0]
-
-    assert expect(Held, held).task.id == a_task_id(0)
-
-
-async def test_a_database_that_may_only_be_read_refuses_every_caller(engine: Engine) -> None:
-    engine.connection.pragma("query_only", 1)
+    trouble.full = True
 
     refused = await engine.faults([asks.create(1), asks.create(2), asks.claim_next(1)])
 
     assert kinds(refused) == [Unavailable] * 3
-    engine.connection.pragma("query_only", 0)
-    assert isinstance((await engine.together([asks.create(1)]))[0], Changed)
+    trouble.full = False
+    assert isinstance((await engine.together([asks.claim_next(1)]))[0], Held)
 
 
 # --- unknown: the commit may or may not have happened
 
 
-@pytest.fixture
-def disk() -> Iterator[Disk]:
-    """A disk whose syncs a test breaks."""
-    disk = Disk()
-    yield disk
-    disk.unregister()
-
-
 async def test_a_commit_of_unknown_fate_is_told_to_all_and_never_replayed(
-    path: Path, disk: Disk
+    database: Database, trouble: Trouble
 ) -> None:
-    async with running_engine(path, EngineOptions(vfs=disk.label)) as engine:
+    async with running_engine(database) as engine:
         await engine.together([asks.create(0)])
         before = engine.watched.calls
-        disk.loses_syncs = True
+        trouble.loses_commits = True
 
         wave: list[Command] = [asks.claim_next(1), *(asks.create(n) for n in range(1, 7))]
         outcomes = await engine.faults(wave)
@@ -204,7 +135,7 @@ async def test_a_commit_of_unknown_fate_is_told_to_all_and_never_replayed(
         assert kinds(outcomes) == [Unknown] * 7
         assert engine.watched.calls == before + 1
 
-        disk.heal()
+        trouble.heal()
         await engine.together([asks.create(9)])
         twice = "select count(*) - count(distinct id) from tasks"
         assert engine.count(twice) == 0
@@ -213,33 +144,28 @@ async def test_a_commit_of_unknown_fate_is_told_to_all_and_never_replayed(
 
 
 async def test_a_commit_of_unknown_fate_is_wholly_there_or_not_at_all_after_a_crash(
-    path: Path, disk: Disk
+    database: Database, trouble: Trouble
 ) -> None:
-    copy = path.with_name("copy.db")
-    async with running_engine(path, EngineOptions(vfs=disk.label)) as engine:
+    async with running_engine(database) as engine:
         await engine.together([asks.create(0)])
-        disk.loses_syncs = True
+        trouble.loses_commits = True
         await engine.faults([asks.claim_next(1), *(asks.create(n) for n in range(1, 7))])
-        for suffix in ("", "-wal"):
-            content = path.with_name(path.name + suffix).read_bytes()
-            copy.with_name(copy.name + suffix).write_bytes(content)
-        disk.heal()
-
-    async with running_engine(copy) as engine:
-        tasks, claimed = engine.count(TASKS), engine.count("select sum(attempt_count) from tasks")
-        assert (tasks, claimed) in {(1, 0), (7, 1)}
+        with database.after_crash() as found:
+            tasks, claimed = found.fetch("select count(*), sum(attempt_count) from tasks")[0]
+            assert (tasks, claimed) in {(1, 0), (7, 1)}
+        trouble.heal()
 
 
 async def test_leases_are_counted_anew_after_a_commit_of_unknown_fate(
-    path: Path, disk: Disk
+    database: Database, trouble: Trouble
 ) -> None:
     """What the store remembers of live leases must not fall behind what may be in the file."""
-    async with running_engine(path, EngineOptions(vfs=disk.label)) as engine:
+    async with running_engine(database) as engine:
         await engine.together(asks.create(number) for number in range(4))
         await engine.together([asks.claim_next(1)])
-        disk.loses_syncs = True
+        trouble.loses_commits = True
         await engine.faults([asks.claim_next(2)])
-        disk.heal()
+        trouble.heal()
 
         outcomes = await engine.together([asks.claim_next(3), asks.claim_next(4)])
 
@@ -265,20 +191,20 @@ async def test_any_other_fault_of_a_store_counts_as_unknown(engine: Engine) -> N
 # --- whatever happened, the next batch is served
 
 
-async def test_a_writer_goes_on_after_every_fault(engine: Engine) -> None:
+async def test_a_writer_goes_on_after_every_fault(engine: Engine, trouble: Trouble) -> None:
     await engine.together([asks.create(0)])
     await engine.faults([asks.create(0)])
-    engine.connection.pragma("query_only", 1)
+    trouble.full = True
     await engine.faults([asks.create(1)])
-    engine.connection.pragma("query_only", 0)
+    trouble.full = False
 
     outcomes = await engine.together([asks.claim_next(1), asks.claim_next(2)])
 
     assert [type(outcome) for outcome in outcomes] == [Held, NoTask]
 
 
-async def test_a_caller_that_left_is_not_told_of_a_fault(engine: Engine) -> None:
-    engine.connection.pragma("query_only", 1)
+async def test_a_caller_that_left_is_not_told_of_a_fault(engine: Engine, trouble: Trouble) -> None:
+    trouble.full = True
     leaving = asyncio.create_task(engine.writer.submit(asks.create(1)))
     engine.watched.on_fault = leaving.cancel
 
@@ -286,4 +212,4 @@ async def test_a_caller_that_left_is_not_told_of_a_fault(engine: Engine) -> None
 
     assert leaving.cancelled()
     assert kinds(staying) == [Unavailable]
-    engine.connection.pragma("query_only", 0)
+    trouble.full = False

@@ -1,5 +1,7 @@
 """A caller of the API: one account, one method per verb, and readings of what is answered."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import httpx2
@@ -9,6 +11,7 @@ from tests.harness import BASE_URL, Account, Harness
 Json = dict[str, Any]
 Response = httpx2.Response
 TYPE: Final = "report"
+RECOVERY_SECONDS: Final = 10.0
 
 
 class Caller:
@@ -70,6 +73,16 @@ class Caller:
         """Create a task of one attempt and let it die."""
         claim = await self.held(maxAttempts=1, **fields)
         return ok(await self.do("fail", claim["task"]["id"], lease_token=claim["lease_token"]))
+
+
+async def recovered(ask: Callable[[], Awaitable[Response]]) -> Response:
+    """Ask until the service does what it is for again: it looks for its database in intervals."""
+    async with asyncio.timeout(RECOVERY_SECONDS):
+        while True:
+            response = await ask()
+            if response.status_code != 503:
+                return response
+            await asyncio.sleep(0.01)
 
 
 async def stranger(service: Harness) -> Caller:

@@ -2,7 +2,7 @@
 
 from tests.databases import Trouble
 from tests.harness import Harness
-from tests.http.callers import ok, refused
+from tests.http.callers import ok, recovered, refused
 
 
 async def test_health_tells_when_leases_were_last_swept(service: Harness) -> None:
@@ -75,7 +75,7 @@ async def test_a_server_whose_database_is_gone_is_alive_but_not_ready(
 
     ok(await service.client.get("/livez"))
     trouble.unreachable = False
-    ok(await service.client.get("/readyz"))
+    ok(await recovered(lambda: service.client.get("/readyz")))
 
 
 async def test_probes_are_never_limited(hosted: Harness) -> None:

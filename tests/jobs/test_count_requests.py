@@ -1,14 +1,9 @@
 """Counters of requests outlive the process that counted them."""
 
-from pathlib import Path
-
-import apsw
-import pytest
-
 from orchestrion.core.plans import HOSTED
 from orchestrion.jobs import count_requests
 from orchestrion.service import ServiceOptions
-from tests.databases import Database
+from tests.databases import Database, Trouble
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller
 
@@ -27,9 +22,7 @@ async def count(service: Harness) -> None:
     await service.run_job(count_requests.NAME)
 
 
-async def test_a_restart_goes_on_counting_where_the_last_run_stopped(
-    database: Database
-) -> None:
+async def test_a_restart_goes_on_counting_where_the_last_run_stopped(database: Database) -> None:
     async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
@@ -39,18 +32,14 @@ async def test_a_restart_goes_on_counting_where_the_last_run_stopped(
 
 
 async def test_a_crash_forgets_only_what_came_after_the_last_run(database: Database) -> None:
-    copy = path.with_name("copy.db")
     async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
         await count(service)
         await reads_left(service, account)
-        for suffix in ("", "-wal"):
-            copied = path.with_name(path.name + suffix).read_bytes()
-            copy.with_name(copy.name + suffix).write_bytes(copied)
-
-    async with running(copy, OPTIONS) as service:
-        assert await reads_left(service, account) == before - 1
+        with database.after_crash() as found:
+            async with running(found, OPTIONS) as next_service:
+                assert await reads_left(next_service, account) == before - 1
 
 
 async def test_counters_that_did_not_change_are_not_written(database: Database) -> None:
@@ -74,23 +63,15 @@ async def test_an_hour_that_is_over_is_forgotten(database: Database) -> None:
         assert await reads_left(service, account) == before
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[apsw.Connection]:
-    """Every connection that is opened; a server's writer comes first."""
-    opened: list[apsw.Connection] = []
-    monkeypatch.setattr(apsw, "connection_hooks", [opened.append])
-    return opened
-
-
 async def test_counters_that_could_not_be_saved_are_saved_next_time(
-    database: Database, opened: list[apsw.Connection]
+    database: Database, trouble: Trouble
 ) -> None:
     async with running(database, OPTIONS) as service:
         account = await service.account()
         before = await reads_left(service, account)
-        opened[0].pragma("query_only", 1)
+        trouble.full = True
         await count(service)
-        opened[0].pragma("query_only", 0)
+        trouble.full = False
 
         assert service.observer.faults[0][0] == "job_count_requests_failed"
 
@@ -99,12 +80,12 @@ async def test_counters_that_could_not_be_saved_are_saved_next_time(
 
 
 async def test_a_service_stops_in_order_though_counters_cannot_be_saved(
-    database: Database, opened: list[apsw.Connection]
+    database: Database, trouble: Trouble
 ) -> None:
     async with running(database, OPTIONS) as service:
         await reads_left(service, await service.account())
-        opened[0].pragma("query_only", 1)
+        trouble.full = True
 
         await service.service.stop()
 
-        opened[0].pragma("query_only", 0)
+        trouble.full = False

@@ -1,9 +1,7 @@
 """The sweep makes ended leases visible."""
 
 import asyncio
-from pathlib import Path
 
-import apsw
 import pytest
 
 from orchestrion.core.ids import AccountId
@@ -13,15 +11,11 @@ from orchestrion.core.task import Status
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.jobs import expire_leases
 from orchestrion.service import ServiceOptions
-from orchestrion.store import rows
-from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite.database import Place, connect
-from tests.databases import Database
+from tests.databases import Database, add_tasks
 from tests.factories import a_task, a_task_id
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller, ok
 
-SQL = load_statements("orchestrion.store.sqlite")
 LEASE_SECONDS = 30
 
 
@@ -34,9 +28,9 @@ async def sweep(service: Harness) -> None:
     await service.run_job(expire_leases.NAME)
 
 
-def add_overdue(service: Harness, database: Database, account: Account, count: int) -> None:
+def add_overdue(database: Database, account: Account, count: int) -> None:
     """Write claimed tasks whose lease has ended, more than requests could make in short."""
-    ended = Instant(service.clock.now() - 1)
+    ended = Instant(database.clock.now() - 1)
     held = (
         a_task(
             Status.CLAIMED,
@@ -46,17 +40,11 @@ def add_overdue(service: Harness, database: Database, account: Account, count: i
         )
         for number in range(count)
     )
-    connection = connect(Place(path=path))
-    with connection:
-        connection.executemany(SQL["insert_task"], map(rows.insert_row, held))
-    connection.close()
+    add_tasks(database, held)
 
 
 def statuses(database: Database) -> dict[str, int]:
-    connection = apsw.Connection(str(path))
-    found = dict(connection.execute("select status, count(*) from tasks group by status"))
-    connection.close()
-    return found
+    return dict(database.fetch("select status, count(*) from tasks group by status"))
 
 
 async def test_an_ended_lease_gives_the_task_back(service: Harness, caller: Caller) -> None:
@@ -108,11 +96,13 @@ async def test_a_lease_renewed_between_the_look_and_the_sweep_lives(
     assert ok(await caller.show(held["id"]))["status"] == "claimed"
 
 
-async def test_every_account_is_swept_in_bounded_batches(service: Harness, database: Database) -> None:
+async def test_every_account_is_swept_in_bounded_batches(
+    service: Harness, database: Database
+) -> None:
     count = 2 * EXPIRE_BATCH_MAX + 100
     accounts = [await service.account() for _ in range(3)]
     for account in accounts:
-        add_overdue(service, path, account, count)
+        add_overdue(database, account, count)
     before = service.backend.store.commits
 
     await sweep(service)
@@ -165,7 +155,7 @@ async def test_a_sweep_that_is_turned_away_counts_as_failed(database: Database) 
 async def test_a_sweep_beside_a_claim_takes_each_task_once(
     service: Harness, caller: Caller, database: Database
 ) -> None:
-    add_overdue(service, path, caller.account, 20)
+    add_overdue(database, caller.account, 20)
 
     sweeping = asyncio.create_task(sweep(service))
     claims = await asyncio.gather(*(caller.claim_next() for _ in range(20)))

@@ -18,7 +18,7 @@ from orchestrion.engine.overload import QueueLimits
 from orchestrion.engine.writer import Writer
 from orchestrion.jobs.count_requests import count_requests
 from tests.clocks import SettableClock
-from tests.databases import Database
+from tests.databases import Database, Databases
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, expect
 
@@ -264,19 +264,24 @@ async def test_many_keys_are_told_in_bounded_batches(
     assert pair.one.limiter.unsaved() == ()
 
 
-async def test_writers_of_two_processes_lose_nothing(database: Database) -> None:
+async def test_servers_that_begin_a_counter_at_the_same_time_lose_nothing(
+    databases: Databases,
+) -> None:
+    """What is not there yet cannot be locked like what is."""
     options = EngineOptions(catalogue=HOSTED)
-    async with (
-        running_engine(database, options) as here,
-        running_engine(database, options) as there,
-    ):
-        one, other = Replica(here.writer, here.clock), Replica(there.writer, there.clock)
-        for _ in range(5):
-            one.read(3)
-            other.read(4)
-            await asyncio.gather(one.tell(), other.tell())
+    with databases.postgres.lent() as database:
+        async with (
+            running_engine(database, options) as here,
+            running_engine(database, options) as there,
+        ):
+            one, other = (Replica(engine.writer, engine.clock) for engine in (here, there))
+            for number in range(20):
+                one.read(3, f"key_{number}")
+                other.read(4, f"key_{number}")
+                await asyncio.gather(one.tell(), other.tell())
 
-        assert here.count("select count from request_counts") == 35
+            assert here.count("select min(count) from request_counts") == 7
+            assert here.count("select sum(count) from request_counts") == 20 * 7
 
 
 def names(counts: Iterable[RequestCount]) -> set[str]:

@@ -1,11 +1,9 @@
 """What the store remembers of live leases is never below what there is."""
 
 import asyncio
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import apsw
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrion.core.commands import ClaimNext, ClaimTask, Command
@@ -13,10 +11,9 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Held, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
-from tests.databases import Database
-from tests.engine.engines import SQL, Engine, EngineOptions, running_engine
+from tests.databases import KINDS, Database, Databases
+from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_plan, a_task_id, expect
-from tests.databases import Trouble
 from tests.unit import asks
 
 Wave = tuple[int, list[Command]]
@@ -38,12 +35,11 @@ waves = st.tuples(st.sampled_from([0, 0, 1, 20, 40]), st.lists(commands, min_siz
 runs = st.tuples(st.integers(min_value=1, max_value=6), st.lists(waves, max_size=8))
 
 
-def allowing(workers: int, trouble: Trouble | None = None) -> EngineOptions:
+def allowing(workers: int) -> EngineOptions:
     plan = a_plan(
         max_workers=workers, claims_per_hour=10**6, creates_per_hour=10**6, tasks_per_cycle=10**6
     )
-    vfs = "" if disk is None else trouble.label
-    return EngineOptions(catalogue=Catalogue(plans={"free": plan}), vfs=vfs)
+    return EngineOptions(catalogue=Catalogue(plans={"free": plan}))
 
 
 def live(engine: Engine) -> int:
@@ -59,15 +55,12 @@ def was_claim(command: Command, outcome: Outcome) -> bool:
     return isinstance(command, ClaimNext | ClaimTask) and isinstance(outcome, Held)
 
 
-async def lead_through(database: Database, trouble: Trouble, plan: list[Run]) -> None:
-    elapsed = 0
+async def lead_through(database: Database, plan: list[Run]) -> None:
     for workers, steps in plan:
-        async with running_engine(database, allowing(workers, disk)) as engine:
-            engine.clock.advance(elapsed)
+        async with running_engine(database, allowing(workers)) as engine:
             if engine.count("select count(*) from tasks") == 0:
                 await engine.together(asks.create(n, lease_seconds=30) for n in range(TASKS))
             for seconds, wave in steps:
-                elapsed += seconds
                 engine.clock.advance(seconds)
                 outcomes = await engine.together(wave)
                 # Beyond the limit it does not matter by how much.
@@ -76,17 +69,19 @@ async def lead_through(database: Database, trouble: Trouble, plan: list[Run]) ->
                     assert live(engine) <= workers
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(runs, min_size=1, max_size=3))
-def test_the_remembered_number_is_an_upper_bound_whatever_happens(plan: list[Run]) -> None:
+def test_the_remembered_number_is_an_upper_bound_whatever_happens(
+    kind: str, databases: Databases, plan: list[Run]
+) -> None:
     """Through restarts too, with plans that allow more or less than before."""
-    disk = Disk()
-    with TemporaryDirectory() as folder:
-        asyncio.run(lead_through(Path(folder) / "orchestrion.db", disk, plan))
-    disk.unregister()
+    with databases.fresh(kind) as database:
+        asyncio.run(lead_through(database, plan))
 
 
-async def test_a_plan_that_shrank_is_exact_in_a_batch_that_ends_many_leases(database: Database) -> None:
+async def test_a_plan_that_shrank_is_exact_in_a_batch_that_ends_many_leases(
+    database: Database,
+) -> None:
     """Leases are counted no further than is needed, and this batch ends more than were counted."""
     async with running_engine(database, allowing(10)) as engine:
         await engine.together(asks.create(number) for number in range(11))
@@ -109,18 +104,3 @@ async def test_workers_that_end_and_begin_in_turn_are_never_refused(database: Da
             outcome = (await engine.together([asks.claim_next(number)]))[0]
             held = expect(Held, outcome).task
             await engine.together([asks.complete(held.id)])
-
-
-async def test_leases_are_counted_once_while_every_plan_allows_them(database: Database) -> None:
-    async with running_engine(database, allowing(100)) as engine:
-        await engine.together(asks.create(number) for number in range(50))
-        asked: list[str] = []
-        engine.connection.trace_v2(
-            apsw.SQLITE_TRACE_PROFILE, lambda event: asked.append(event["sql"])
-        )
-
-        for number in range(50):
-            await engine.together([asks.claim_next(number)])
-
-        engine.connection.trace_v2(0, None)
-        assert asked.count(SQL["count_live_leases"]) == 1

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from orchestrion.api.schema import document
-from orchestrion.cli.reference import errors_page, lifecycle_page
+from orchestrion.cli.reference import errors_page, lifecycle_page, settings_page
 
 _ROOT = Path(__file__).parents[3]
 _AGAIN = "run: python -m orchestrion.cli.documents"
@@ -20,6 +20,7 @@ def rendered() -> dict[str, bytes]:
         "src/orchestrion/documents/openapi.json": schema + b"\n",
         "docs/lifecycle.md": lifecycle_page().encode(),
         "docs/errors.md": errors_page().encode(),
+        "docs/settings.md": settings_page().encode(),
     }
 
 

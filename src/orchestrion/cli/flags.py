@@ -43,10 +43,11 @@ def _flag(setting: Setting) -> Callable[[_Command], _Command]:
         setting.name,
         metavar="TEXT",
         help=f"{setting.about} Allowed: {setting.kind.allowed}. "
-        f"[{setting.variable}; default: {_default(setting)}]",
+        f"[{setting.variable}; default: {default_of(setting)}]",
     )
 
 
-def _default(setting: Setting) -> str:
+def default_of(setting: Setting) -> str:
+    """Give a setting's default as it is shown."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     return "none" if defaults[setting.name] in ("", ()) else str(defaults[setting.name])

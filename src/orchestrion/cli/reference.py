@@ -1,11 +1,14 @@
-"""Pages about the life cycle and the errors, written from their tables."""
+"""Pages about the life cycle, the errors and the settings, written from their tables."""
 
 from orchestrion.api.manifests.capabilities import transitions
 from orchestrion.api.schema.refusals import UNKNOWN_ROUTE, cases
+from orchestrion.cli.flags import default_of
 from orchestrion.core.errors import CATALOGUE, ErrorCode
 from orchestrion.core.lifecycle import CREATED, TERMINAL
 from orchestrion.core.operations import OPERATIONS
 from orchestrion.core.task import Status
+from orchestrion.settings import SETTINGS, Setting
+from orchestrion.settings.sources import CONFIG_ALLOWED, CONFIG_VARIABLE
 
 _GENERATED = "<!-- Generated from the code: change the table there, then run `make contract`. -->"
 
@@ -48,6 +51,35 @@ def errors_page() -> str:
         "Causes that the code alone does not tell:",
         _table("| status | error | cause |", _by_status()),
     )
+
+
+def settings_page() -> str:
+    """Write every setting with its flag, its variable and what is allowed."""
+    config = f"| `--config` | `{CONFIG_VARIABLE}` | none | {CONFIG_ALLOWED} | File of settings. |"
+    return _page(
+        "# Settings",
+        "Of `orchestrion serve`; the operator's commands take those of the database. A flag wins "
+        "over a variable, a variable over\nthe file that `--config` names, the file over the "
+        "default. An empty variable counts as none. The file is TOML without a\ntable and uses the "
+        "names of the flags with underscores; an unknown name in it stops the start.",
+        _table(
+            "| flag | variable | default | allowed | what it does |",
+            [*map(_setting_row, SETTINGS), config],
+        ),
+        "A variable that ends in `_FILE` names a file that holds the value, for what may be secret. "
+        "A password in a URL is never shown:\nnot at the start, in logs or in errors. Other users "
+        "of the machine can read a flag while the process runs; so give a URL\nwith a password by "
+        "variable or file.",
+    )
+
+
+def _setting_row(setting: Setting) -> str:
+    flag = "none" if setting.secret else f"`{setting.flag}`"
+    variables = [setting.variable, *([setting.variable + "_FILE"] if setting.pointed else [])]
+    named = ", ".join(f"`{variable}`" for variable in variables)
+    default = default_of(setting)
+    shown = default if default == "none" else f"`{default}`"
+    return f"| {flag} | {named} | {shown} | {setting.kind.allowed} | {setting.about} |"
 
 
 def _error_row(code: ErrorCode) -> str:

@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from orchestrion.core.faults import StoreRefused
+from orchestrion.core.faults import StoreRefused, Unavailable
 from orchestrion.settings import SettingError
 
 
@@ -33,5 +33,5 @@ def refusals() -> Iterator[None]:
         yield
     except SettingError as error:
         raise WrongSetting(str(error)) from error
-    except StoreRefused as error:
+    except (StoreRefused, Unavailable) as error:
         raise Refusal(str(error)) from error

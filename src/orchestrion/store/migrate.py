@@ -2,7 +2,7 @@
 
 A `pre` file only adds: programs of the version before go on beside it, so it may be applied while
 they run. A `post` file takes away what only they needed, and waits until the last has ended. A
-`pre` file leans on no `post` file that has not been released in an earlier version.
+`pre` file leans on no `post` file of the same version or the last.
 """
 
 import re

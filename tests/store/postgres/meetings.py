@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from orchestrion.core.clock import Clock
 from orchestrion.core.commands import Command
 from orchestrion.core.decide import decide_all
+from orchestrion.core.instants import Instant
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Outcome
 from orchestrion.core.plans import Catalogue
@@ -54,6 +55,10 @@ class Server:
         """Run one transaction as a writer does."""
         decide = partial(decide_all, commands, self._catalogue)
         return await self._store.transact(needs_of(commands), decide)
+
+    async def time_of(self, *commands: Command) -> Instant:
+        """Run one transaction that changes nothing, and give the time it went by."""
+        return await self._store.transact(needs_of(commands), lambda view: view.now)
 
     async def hold(self, *commands: Command) -> list[Outcome]:
         """Run a transaction up to its commit, which is left to the test."""
@@ -133,7 +138,3 @@ async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncI
         for session in sessions:
             session.terminate()
 
-
-def together(*works: Awaitable[Iterable[Outcome]]) -> Awaitable[list[Iterable[Outcome]]]:
-    """Run transactions beside each other; the first fault is raised."""
-    return asyncio.wait_for(asyncio.gather(*works), PATIENCE_SECONDS)

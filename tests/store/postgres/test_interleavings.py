@@ -243,3 +243,30 @@ async def test_two_at_once_are_as_one_after_the_other(scene: Scene, case: Case) 
         assert ([one, other], scene.rows) == in_turn
     assert scene.status in within_reach(case.state, 2)
     assert not (exclude(case.first, case.second) and won(one) and won(other))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_what_was_rolled_back_has_not_been(scene: Scene, case: Case) -> None:
+    first, second = case.first.ask(1), case.second.ask(2)
+    alone = await scene.alone(case.state, second)
+    _, untouched = await scene.alone(case.state)
+    scene.set(case.state)
+
+    _, (other,), seen = await scene.meeting.meet([first], [second], Server.roll_back)
+
+    assert seen is case.expected
+    if seen is Seen.PASSING and isinstance(other, NoTask):
+        assert scene.rows == untouched
+    else:
+        assert ([other], scene.rows) == alone
+
+
+async def test_one_key_on_two_servers_makes_one_task(scene: Scene) -> None:
+    scene.set("absent")
+
+    (one,), (other,), _ = await scene.meeting.meet([create(1)], [create(2)], Server.commit)
+
+    made = expect(Changed, one).task
+    replayed = expect(Replayed, other)
+    assert (replayed.first, replayed.current) == (made, made)
+    assert scene.database.fetch("select id from tasks") == [(made.id,)]

@@ -89,7 +89,7 @@ async def test_a_task_lives_its_life(pooled: Pooled) -> None:
 
     assert repeated["id"] == claim["task"]["id"] == beaten["id"] == created["id"]
     assert completed["status"] == "completed"
-    assert [task["id"] for task in listed["tasks"]] == [created["id"]]
+    assert [task["id"] for task in listed["items"]] == [created["id"]]
 
 
 async def test_two_servers_share_the_sessions_and_no_task_goes_to_two(pooled: Pooled) -> None:

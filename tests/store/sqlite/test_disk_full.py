@@ -1,12 +1,14 @@
 """A database that cannot grow: a clear refusal, nothing lost, and work goes on when it can."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
 import httpx2
 import pytest
 
+from tests.databases import SqliteDatabase
 from tests.harness import Account, Harness, running
 
 PAYLOAD = {"text": "x" * 30_000}
@@ -62,8 +64,9 @@ class Filled:
 async def filled(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Filled]:
     opened: list[apsw.Connection] = []
     monkeypatch.setattr(apsw, "connection_hooks", [opened.append])
-    async with running(path) as service:
-        yield Filled(service, await service.account(), opened)
+    with closing(SqliteDatabase(path)) as database:
+        async with running(database) as service:
+            yield Filled(service, await service.account(), opened)
 
 
 async def test_a_full_database_refuses_writes_with_503_and_when_to_come_back(

@@ -26,7 +26,7 @@ from orchestrion.store.sqlite.database import (
 )
 from tests.clocks import SettableClock
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_DATABASE = b"this is no database, however long it may be" * 100
 # Opens the file as a server does, says so, and waits to be killed.
 HOLDER = """

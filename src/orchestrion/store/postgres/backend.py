@@ -1,6 +1,6 @@
 """The shared database as one server uses it: its time, its writer and its readers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orchestrion.core.clock import Clock
 from orchestrion.core.instants import Instant
@@ -24,6 +24,11 @@ class Backend:
         self.reader = reader
         self.clock = clock
         self._pools = pools
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the server was found to risk, one line each."""
+        return [warning for pool in self._pools for warning in pool.warnings]
 
     async def close(self) -> None:
         """Close every connection."""

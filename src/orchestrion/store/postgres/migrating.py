@@ -78,7 +78,8 @@ async def prepare(
     """
     async with opened(place, place.opening_seconds) as session:
         await _run(session, "pre", known, patience)
-        await refuse_unverified(session)
+        async with transaction(session):
+            await refuse_unverified(session)
 
 
 async def migrate(
@@ -122,7 +123,8 @@ def script(migrations: Sequence[Migration]) -> str:
 async def _run(
     session: Session, phase: Phase, known: Sequence[Migration], patience: Patience
 ) -> list[Migration]:
-    found = await applied(session)
+    async with transaction(session):
+        found = await applied(session)
     refuse_departed(found, known)
     lacking = due(found, known, phase)
     try:

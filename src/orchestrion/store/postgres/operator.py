@@ -20,6 +20,7 @@ from orchestrion.store.operator import (
     mint_key,
 )
 from orchestrion.store.postgres import migrating
+from orchestrion.store.postgres.copies import refuse_unverified
 from orchestrion.store.postgres.migrating import KNOWN, applied
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
@@ -49,21 +50,22 @@ class PostgresOperator:
         self._shown = shown
 
     async def create_key(self, account_id: str | None, email: str | None) -> CreatedKey:
-        async with opened(self._place) as session:
-            if not await applied(session):
-                await migrating.prepare(self._place)
-        async with self._transaction() as session:
+        async with self._looking() as session:
+            empty = not await applied(session)
+        if empty:
+            await migrating.prepare(self._place)
+        async with self._working() as session:
             return await _create(session, account_id, email)
 
     async def first_key(self) -> CreatedKey | None:
-        async with self._transaction() as session:
+        async with self._working() as session:
             await session.execute(f"select pg_advisory_xact_lock({FIRST_KEY_LOCK})")
             if await session.fetchrow(SQL["any_key"]) is not None:
                 return None
             return await _create(session, None, None)
 
     async def list_keys(self) -> list[KeyRow]:
-        async with self._transaction() as session:
+        async with self._working() as session:
             found = await session.fetch(SQL["list_keys"])
         return [
             KeyRow(key_id=key_id, account_id=account_id, created_at=created, revoked_at=revoked)
@@ -71,7 +73,7 @@ class PostgresOperator:
         ]
 
     async def revoke_key(self, key_id: str) -> bool:
-        async with self._transaction() as session:
+        async with self._working() as session:
             done = await session.execute(SQL["revoke_key"], key_id, await _now(session))
         return done != "UPDATE 0"
 
@@ -79,7 +81,7 @@ class PostgresOperator:
         return await migrating.migrate(self._place, phase)
 
     async def status(self) -> Status:
-        async with opened(self._place) as session:
+        async with self._looking() as session:
             found = await applied(session)
             row = await session.fetchrow(_STATUS)
         assert row is not None
@@ -100,7 +102,7 @@ class PostgresOperator:
     async def sql(self, selection: Selection) -> str:
         if selection == "all":
             return migrating.script(KNOWN)
-        async with opened(self._place) as session:
+        async with self._looking() as session:
             found = await applied(session)
         refuse_departed(found, KNOWN)
         return migrating.script(due(found, KNOWN, selection))
@@ -113,14 +115,21 @@ class PostgresOperator:
         return Check(name="max_connections", value=allowed, advice="" if enough else advice)
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Session]:
-        async with opened(self._place) as session:
+    async def _looking(self) -> AsyncIterator[Session]:
+        """Run one transaction, whatever the schema. Behind a pooler nothing else is one session."""
+        async with opened(self._place) as session, transaction(session):
+            yield session
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[Session]:
+        """Run one transaction on the schema that this program knows."""
+        async with self._looking() as session:
             found = await applied(session)
             if not found:
                 raise StoreRefused(_EMPTY)
             refuse_departed(found, KNOWN)
-            async with transaction(session):
-                yield session
+            await refuse_unverified(session)
+            yield session
 
 
 def _on(name: str, value: str) -> Check:

@@ -44,12 +44,15 @@ order by kept.account_id, kept.key
 for update of kept;
 
 -- name: lock_request_counts
--- Rides on the primary key of request_counts.
-select kept.account_id, kept.key_id, kept.kind, kept.window_at, kept.count
+-- Rides on the primary key of request_counts. A counter that is not there cannot be locked, so two
+-- servers would each begin it and the later one win: it is put there, its window long over.
+insert into request_counts as kept (account_id, key_id, kind, window_at, count)
+select account_id, key_id, kind, 0, 0
 from unnest($1::text[], $2::text[], $3::text[]) as asked (account_id, key_id, kind)
-join request_counts as kept using (account_id, key_id, kind)
-order by kept.account_id, kept.key_id, kept.kind
-for update of kept;
+order by account_id, key_id, kind
+on conflict (account_id, key_id, kind) do update
+set count = kept.count
+returning kept.account_id, kept.key_id, kept.kind, kept.window_at, kept.count;
 
 -- name: lock_tasks
 -- Rides on the primary key of tasks. Time is read once every row is locked: counting them all

@@ -1,7 +1,7 @@
 """The embedded database of one server: its lock, its time, its writer and its readers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import apsw
@@ -21,6 +21,8 @@ SQL: Final = load_statements("orchestrion.store.sqlite")
 
 class Backend:
     """An open database. `clock` starts no earlier than the last instant a server used here."""
+
+    warnings: Sequence[str] = ()
 
     def __init__(
         self, place: Place, make_clock: Callable[[Instant], Clock], catalogue: Catalogue
