@@ -8,10 +8,10 @@ PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench contract lint types imports fresh unit coverage pins clean wrk \
-	test-pgbouncer pgbouncer
+	test-pgbouncer pgbouncer faults-postgres
 
 help:  ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.run  ## Serve on http://127.0.0.1:8080, tasks kept in orchestrion.db
 	@exec $(BIN)/orchestrion serve
@@ -32,6 +32,9 @@ check: lint types imports fresh unit  ## Format, lint, types, imports, documents
 
 bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/results/
 	@$(BIN)/python -m benchmarks
+
+faults-postgres: .venv/.dev wrk  ## Hurt PostgreSQL under load; print how soon and how well it comes back
+	@$(BIN)/python -m benchmarks.faults
 
 contract: .venv/.dev  ## Regenerate the documents that derive from the code
 	@$(BIN)/python -m orchestrion.cli.documents

@@ -19,6 +19,10 @@ class SettableClock:
         """Give the same time in seconds."""
         return self._now / SECOND
 
+    def set(self, now: Instant) -> None:
+        """Go to an instant."""
+        self._now = now
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._now = Instant(self._now + int(seconds * SECOND))

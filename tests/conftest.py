@@ -1,16 +1,44 @@
 """Fixtures that several folders of tests share, and how hypothesis draws in all of them."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
 
-from tests.databases import KINDS, Database, Databases, Trouble
+from tests.databases import BY_ACCOUNT, KINDS, POSTGRES, Database, Databases, Trouble
 from tests.harness import Account, Harness, running
 
 # The same everywhere, and never refused for a slow machine.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("steady")
+
+# Where a database decides most of what is tested; the others run on PostgreSQL in full runs only.
+QUICK_ON_POSTGRES: Final = frozenset(
+    {
+        *("test_cancel_and_requeue", "test_claim", "test_create", "test_crowds", "test_faults"),
+        *("test_finish", "test_health", "test_idempotency", "test_lease_tokens", "test_lists"),
+        *("test_quota", "test_retention", "test_windows", "test_workers"),
+    }
+)
+HTTP: Final = Path(__file__).with_name("http")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out of the quick subset what it would repeat on another kind of database."""
+    for item in items:
+        if is_repetition(item):
+            item.add_marker(pytest.mark.slow)
+
+
+def is_repetition(item: pytest.Item) -> bool:
+    """Tell whether a test says more of the application than of the database it runs on."""
+    drawn = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+    in_http = HTTP in item.path.parents
+    return BY_ACCOUNT in drawn or (
+        POSTGRES in drawn and in_http and item.path.stem not in QUICK_ON_POSTGRES
+    )
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +61,7 @@ def database(databases: Databases, request: pytest.FixtureRequest) -> Iterator[D
     with databases.fresh(request.param) as database:
         if "trouble" in request.fixturenames:
             # What opens the database must do so where the trouble can reach it.
-            assert database.trouble
+            database.trouble.heal()
         yield database
 
 

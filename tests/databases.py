@@ -30,6 +30,7 @@ from orchestrion.engine.ports import Reader, Store
 from orchestrion.store import rows
 from orchestrion.store.postgres.backend import open_backend
 from orchestrion.store.postgres.migrating import prepare
+from orchestrion.store.postgres.place import Batches
 from orchestrion.store.postgres.place import Place as PostgresPlace
 from orchestrion.store.sqlite.backend import Backend as SqliteBackend
 from orchestrion.store.sqlite.database import Place as SqlitePlace
@@ -42,7 +43,9 @@ from tests.proxy import Proxy
 
 SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
-KINDS: Final = (SQLITE, POSTGRES)
+# The same database, given batches of one account only, as a distributed one needs them.
+BY_ACCOUNT: Final = "postgres-by-account"
+KINDS: Final = (SQLITE, POSTGRES, BY_ACCOUNT)
 SERVER_VARIABLE: Final = "ORCHESTRION_TEST_DATABASE_URL"
 _ACCOUNT_COLUMNS: Final = Account.__struct_fields__
 _TASK_COLUMNS: Final = (*Task.__struct_fields__, "due_at")
@@ -248,6 +251,7 @@ class PostgresDatabase:
     """A database in the test server, emptied whenever it is handed out."""
 
     kind = POSTGRES
+    batches: Batches = "mixed"
 
     def __init__(self, desk: Desk, url: str) -> None:
         self.url = url
@@ -268,7 +272,7 @@ class PostgresDatabase:
 
     async def open(self, catalogue: Catalogue = SELF_HOSTED) -> Backend:
         url = self.url if self._proxied is None else self._proxied.url
-        place = PostgresPlace(url=url)
+        place = PostgresPlace(url=url, batches=self.batches)
         return await open_backend(place, lambda _: self.clock, catalogue, self.clock)
 
     @contextlib.contextmanager
@@ -375,6 +379,8 @@ class Databases:
                 yield file
         else:
             with self.postgres.lent() as shared:
+                shared.kind = kind
+                shared.batches = "one-account" if kind == BY_ACCOUNT else "mixed"
                 yield shared
 
     @contextlib.contextmanager

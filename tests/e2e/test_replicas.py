@@ -1,14 +1,14 @@
 """Two and three servers on one database: what one promises, they all keep together."""
 
 import asyncio
+import itertools
 import json
 import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate, pairwise
 
 import httpx2
 import msgspec
@@ -24,6 +24,8 @@ RACERS = 50
 LIMIT = 17
 WIDE = 1_000_000
 REVOKED_SECONDS_MAX = 5
+PAUSE_SECONDS = 0.01
+CLIENTS = 12
 PLANS = """
 [plans.free]
 name = "Wide"
@@ -229,7 +231,9 @@ async def test_every_task_is_leased_to_one_worker_at_a_time(
             (lease for lease in works.leases if lease.task == task["id"]),
             key=lambda lease: (lease.since, lease.until),
         )
-        assert all(earlier.until <= later.since for earlier, later in pairwise(leases)), leases
+        assert all(earlier.until <= later.since for earlier, later in itertools.pairwise(leases)), (
+            leases
+        )
         assert task["attemptCount"] == len(leases)
         if task["status"] == "completed":
             assert task["result"] == {"by": leases[-1].token}
@@ -281,9 +285,10 @@ async def test_no_more_workers_than_the_plan_has_hold_leases_at_once(fleet: Flee
         assert refusal["billing_context"]["workers_in_use"] == LIMIT
 
 
+@pytest.mark.slow
 async def test_workers_that_come_and_go_never_exceed_the_plan(fleet: Fleet) -> None:
     async with calling(fleet, "agency") as caller:
-        await asyncio.gather(*(caller.create() for _ in range(6 * RACERS)))
+        await asyncio.gather(*(caller.create() for _ in range(3 * RACERS)))
         steps: list[tuple[int, int]] = []
         refused = 0
 
@@ -293,6 +298,7 @@ async def test_workers_that_come_and_go_never_exceed_the_plan(fleet: Fleet) -> N
                 answer = await caller.claim()
                 if answer.status_code == 429:
                     refused += 1
+                    await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 lease = answer.json()
                 if lease["task"] is None:
@@ -304,15 +310,16 @@ async def test_workers_that_come_and_go_never_exceed_the_plan(fleet: Fleet) -> N
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*(work() for _ in range(RACERS)))
 
-        assert len(steps) == 12 * RACERS
+        assert len(steps) == 6 * RACERS
         assert refused > 0
         # Within a millisecond an end stands before a beginning.
-        assert max(accumulate(step for _, step in sorted(steps))) <= LIMIT
+        assert max(itertools.accumulate(step for _, step in sorted(steps))) <= LIMIT
 
 
 # --- keys
 
 
+@pytest.mark.slow
 async def test_a_revoked_key_is_refused_everywhere_soon(fleet: Fleet) -> None:
     async with calling(fleet) as caller:
         keys = await asyncio.to_thread(operate, fleet, "keys", "list", "--json")
@@ -402,6 +409,7 @@ async def test_three_sweepers_give_each_task_back_once(fleet: Fleet) -> None:
     fleet.fetch("drop trigger left_lease on tasks")
 
 
+@pytest.mark.slow
 async def test_purges_on_every_replica_delete_what_is_past_its_time_and_no_more(
     fleet: Fleet, database: PostgresDatabase
 ) -> None:
@@ -422,3 +430,125 @@ async def test_purges_on_every_replica_delete_what_is_past_its_time_and_no_more(
 
         assert others.complaints() == []
         assert aged.isdisjoint(row[0] for row in fleet.fetch(IDS, caller.account_id))
+
+
+# --- replicas that come and go
+
+
+class Lives:
+    """Clients that take tasks through their lives, and remember what they were told."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._numbers = itertools.count()
+        self.created: dict[str, str] = {}
+        self.completed: dict[str, str] = {}
+        self.unanswered: list[str] = []
+        self.ended = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(self._live())
+
+    async def until_more(self, completed: int) -> None:
+        """Wait until so many more lives are over."""
+        target = len(self.completed) + completed
+        await asyncio.to_thread(until, lambda: len(self.completed) >= target)
+
+    async def _live(self) -> None:
+        while not self.ended.is_set():
+            began = time.monotonic()
+            await self._create(f"key-{next(self._numbers)}")
+            await self._work()
+            # Idle as long as busy: half the load there could be.
+            await asyncio.sleep(time.monotonic() - began)
+
+    async def _create(self, key: str) -> None:
+        while True:
+            answer = await self._answer(self._caller.create(idempotencyKey=key))
+            if answer is not None and answer.status_code == 201:
+                self.created[key] = answer.json()["id"]
+                return
+            # Who was not told asks again, elsewhere, for the same task.
+            assert answer is None or answer.json()["error"] == "idempotency_in_flight", answer.text
+
+    async def _work(self) -> None:
+        claim = await self._answer(self._caller.claim())
+        if claim is None:
+            return
+        assert claim.status_code == 200, claim.text
+        lease = claim.json()
+        if lease["task"] is None:
+            return
+        result = {"by": lease["lease_token"]}
+        done = await self._answer(self._caller.verb("complete", lease, result=result))
+        if done is not None:
+            assert done.status_code == 200, done.text
+            task = lease["task"]["id"]
+            assert task not in self.completed
+            self.completed[task] = lease["lease_token"]
+
+    async def _answer(self, asked: Awaitable[httpx2.Response]) -> httpx2.Response | None:
+        try:
+            return await asked
+        except httpx2.TransportError as error:
+            self.unanswered.append(repr(error))
+            return None
+
+    async def kept(self, fleet: Fleet) -> None:
+        """See that everything acknowledged is there, each task once, each result as told."""
+        rows = fleet.fetch("select id, status, result from tasks")
+        found = {task: (status, result) for task, status, result in rows}
+        assert len(set(self.created.values())) == len(self.created)
+        assert found.keys() == set(self.created.values())
+        for task, token in self.completed.items():
+            assert found[task] == ("completed", json.dumps({"by": token}, separators=(",", ":")))
+        shown = [await self._caller.ask("GET", f"/v1/tasks/{task}") for task in self.completed]
+        assert {answer.json()["status"] for answer in shown} <= {"completed"}
+
+
+@pytest.mark.slow
+async def test_a_killed_replica_takes_nothing_acknowledged_with_it(databases: Databases) -> None:
+    with databases.postgres.made() as database, fleet_on(database, REPLICAS) as fleet:
+        async with calling(fleet) as caller:
+            lives = Lives(caller)
+
+            async def kill_and_replace() -> None:
+                for index in range(2):
+                    await lives.until_more(40)
+                    await asyncio.to_thread(fleet.replicas[index].kill)
+                    await lives.until_more(40)
+                    await asyncio.to_thread(fleet.again, index)
+                await lives.until_more(40)
+                lives.ended.set()
+
+            await asyncio.gather(lives.run(), kill_and_replace())
+
+            assert caller.refused > 0
+            # Each client had one request on its way at most when a replica died.
+            assert len(lives.unanswered) <= 2 * CLIENTS
+            await lives.kept(fleet)
+
+
+@pytest.mark.slow
+async def test_a_rolling_restart_at_half_load_fails_no_request(databases: Databases) -> None:
+    with databases.postgres.made() as database, fleet_on(database, REPLICAS) as fleet:
+        async with calling(fleet) as caller:
+            lives = Lives(caller)
+
+            async def restart_each() -> None:
+                for index in range(REPLICAS):
+                    await lives.until_more(30)
+                    assert await asyncio.to_thread(fleet.replicas[index].stop) == 0
+                    await lives.until_more(30)
+                    await asyncio.to_thread(fleet.again, index)
+                await lives.until_more(30)
+                lives.ended.set()
+
+            await asyncio.gather(lives.run(), restart_each())
+
+            assert lives.unanswered == []
+            assert caller.refused > 0
+            await lives.kept(fleet)
+        assert fleet.complaints() == []

@@ -18,6 +18,8 @@ from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, servin
 
 NEW = {"type": "report", "payload": {}}
 CLIENTS = 8
+# The test server does without fsync.
+AT_RISK = "database_at_risk"
 
 
 @pytest.fixture
@@ -179,7 +181,7 @@ def test_a_stop_under_load_answers_every_request_and_leaves_nobody(database_url:
 
     assert load.broken == []
     assert gone(list(pids.values()))
-    assert [line["level"] for line in crew.lines if line["level"] != "info"] == []
+    assert {line["event"] for line in crew.lines if line["level"] != "info"} <= {AT_RISK}
     assert len(crew.events("stopped")) == 3
 
 

@@ -68,6 +68,8 @@ def test_a_server_is_shown_without_password_and_options(url: str, shown: str) ->
         "postgresql://db/tasks?sslmode",
         "postgresql://db/tasks?sslmod=require",
         "postgresql://db/tasks?port=1&port=2",
+        "postgresql://db/tasks?port=6432",
+        "postgresql://db/tasks?host=/run/postgresql",
         "postgresql+asyncpg://db/tasks",
         "POSTGRESQL://db/tasks",
     ],
@@ -81,4 +83,4 @@ def test_what_the_driver_would_misread_is_refused(url: str) -> None:
 
 def test_every_parameter_that_is_offered_is_read() -> None:
     for name in POSTGRES_PARAMETERS:
-        assert isinstance(read_address(f"postgresql://db/tasks?{name}=1"), PostgresUrl)
+        assert isinstance(read_address(f"postgresql:///tasks?{name}=1"), PostgresUrl)

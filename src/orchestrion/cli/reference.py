@@ -66,10 +66,10 @@ def settings_page() -> str:
             "| flag | variable | default | allowed | what it does |",
             [*map(_setting_row, SETTINGS), config],
         ),
-        "A variable that ends in `_FILE` names a file that holds the value, for what may be secret. "
-        "A password in a URL is never shown:\nnot at the start, in logs or in errors. Other users "
-        "of the machine can read a flag while the process runs; so give a URL\nwith a password by "
-        "variable or file.",
+        "A variable that ends in `_FILE` names a file that holds the value, for what may be "
+        "secret. A password in a URL is never shown:\n"
+        "not at the start, in logs or in errors. Other users of the machine can read a flag while "
+        "the process runs; so give a URL\nwith a password by variable or file.",
     )
 
 

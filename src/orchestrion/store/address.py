@@ -91,6 +91,9 @@ def _postgres_url(url: str) -> PostgresUrl:
     hosts = match["hosts"] or parameters.get("host", "")
     if match["hosts"]:
         _refuse_bad_hosts(match["hosts"])
+        if not parameters.keys().isdisjoint({"host", "port"}):
+            # The driver would go to the standard port without a word.
+            raise ValueError("host and port stand either before its / or both in its parameters")
     name = match["name"] or parameters.get("dbname") or parameters.get("database") or ""
     if not name and "service" not in parameters:
         raise ValueError("it names no database")

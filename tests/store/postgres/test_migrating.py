@@ -13,6 +13,7 @@ from orchestrion.store.migrate import Migration
 from orchestrion.store.postgres.migrating import KNOWN, Patience, migrate, prepare
 from orchestrion.store.postgres.place import Place
 from tests.databases import Databases
+from tests.harness import Account, Harness, running
 from tests.store.postgres.pretended import ADDING, NEW, OLD, TAKING
 
 HASTY = Patience(lock_seconds=0.05, tries=3, pause_seconds=0.01)
@@ -112,6 +113,34 @@ async def test_a_newer_server_adds_what_it_needs_and_the_older_goes_on(place: Pl
     # An older one may even start anew, as one that crashed does.
     await prepare(place, OLD)
     assert await migrate(place, "post", OLD) == []
+
+
+async def test_an_older_server_works_while_a_newer_one_adds_to_its_tables(
+    databases: Databases,
+) -> None:
+    with databases.postgres.made() as database:
+        place = Place(url=database.url)
+        async with running(database) as service:
+            account = await service.account()
+            before = await lived(service, account)
+            assert before == [201, 200, 200]
+
+            assert await migrate(place, "pre", NEW) == [ADDING]
+
+            assert [await lived(service, account) for _ in range(3)] == [before] * 3
+
+
+async def lived(service: Harness, account: Account) -> list[int]:
+    """Lead a task through its life; gives the statuses of the answers."""
+    post = service.client.post
+    created = await post(
+        "/v1/tasks", json={"type": "report", "payload": {}}, headers=account.headers
+    )
+    claimed = await post("/v1/tasks/claim", json={"type": "report"}, headers=account.headers)
+    token = {"lease_token": claimed.json()["lease_token"]}
+    done = f"/v1/tasks/{claimed.json()['task']['id']}/complete"
+    completed = await post(done, json=token, headers=account.headers)
+    return [answer.status_code for answer in (created, claimed, completed)]
 
 
 async def test_an_older_server_is_refused_once_it_would_miss_something(place: Place) -> None:

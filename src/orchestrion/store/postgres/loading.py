@@ -38,18 +38,23 @@ class Loader:
 
         Each statement sees what was committed before it began, so what an account's lock protects
         is read by a later statement than the one that locked.
+        Leases are counted before time is read: so one that was seen to have ended ended earlier,
+        by the database's time too, than any that starts in its stead.
         """
         accounts = await self._lock_accounts(session, needs.accounts)
         remembered = await self._lock_idempotency(session, needs)
         counts = await _lock_request_counts(session, needs)
+        live = await self._live_leases(session, needs, accounts)
         view = await self._lock_tasks(session, needs)
         view.load_idempotency(remembered)
         view.load_request_counts(counts)
         for row in accounts:
             account = rows.account_of(row[:-1])
             view.accounts[account.id] = account
-        if needs.leases:
-            await self._load_leases(session, needs, view, accounts)
+        for account_id, (count, first_end) in live.items():
+            view.live_leases[account_id] = count
+            if first_end is not None:
+                view.lease_ends[account_id] = first_end
         if needs.claims:
             await self._load_claimable(session, needs, view)
         return view
@@ -73,39 +78,38 @@ class Loader:
         return remembered
 
     async def _lock_tasks(self, session: Session, needs: Needs) -> View:
-        given = None if self._given is None else self._given.now()
         if not needs.tasks:
-            now = await session.fetchval(SQL["read_moment"], given)
-            return View(now)
-        found = await _of(session, "lock_tasks", needs.tasks, given)
+            return View(await session.fetchval(SQL["read_moment"], self._now))
+        found = await _of(session, "lock_tasks", needs.tasks, self._now)
         view = View(found[0][0])
         # Without any task there is still a row that tells the time.
         view.load_tasks(rows.task_of(row[1:]) for row in found if row[1] is not None)
         return view
 
-    async def _load_leases(
-        self,
-        session: Session,
-        needs: Needs,
-        view: View,
-        accounts: Sequence[asyncpg.Record],
-    ) -> None:
+    @property
+    def _now(self) -> Instant | None:
+        return None if self._given is None else self._given.now()
+
+    async def _live_leases(
+        self, session: Session, needs: Needs, accounts: Sequence[asyncpg.Record]
+    ) -> dict[AccountId, tuple[int, Instant | None]]:
+        """Give how many leases are alive, and when the first ends if they were counted."""
+        live: dict[AccountId, tuple[int, Instant | None]] = {}
         at_most = {row["id"]: row["leases_at_most"] for row in accounts}
         for account_id, wanted in needs.leases.items():
             bound = at_most[account_id]
             # Leases start under the lock and only end otherwise, so the last exact count plus
             # those started since is surely not exceeded. While that suffices, none are counted.
             if bound + wanted <= self._bounds.fewest:
-                view.live_leases[account_id] = bound
+                live[account_id] = bound, None
                 continue
             # One lease too many is enough to know, also after this batch has ended what it names.
             limit = self._bounds.most + 1 + len(needs.tasks)
             count, first_end = await session.fetchrow(
-                SQL["count_live_leases"], account_id, view.now, limit
+                SQL["count_live_leases"], account_id, self._now, limit
             ) or (0, None)
-            view.live_leases[account_id] = count
-            if first_end is not None:
-                view.lease_ends[account_id] = first_end
+            live[account_id] = count, first_end
+        return live
 
     async def _load_claimable(self, session: Session, needs: Needs, view: View) -> None:
         keys = list(needs.claims)

@@ -46,13 +46,13 @@ for update of kept;
 -- name: lock_request_counts
 -- Rides on the primary key of request_counts. A counter that is not there cannot be locked, so two
 -- servers would each begin it and the later one win: it is put there, its window long over.
-insert into request_counts as kept (account_id, key_id, kind, window_at, count)
+insert into request_counts (account_id, key_id, kind, window_at, count)
 select account_id, key_id, kind, 0, 0
 from unnest($1::text[], $2::text[], $3::text[]) as asked (account_id, key_id, kind)
 order by account_id, key_id, kind
 on conflict (account_id, key_id, kind) do update
-set count = kept.count
-returning kept.account_id, kept.key_id, kept.kind, kept.window_at, kept.count;
+set count = request_counts.count
+returning account_id, key_id, kind, window_at, count;
 
 -- name: lock_tasks
 -- Rides on the primary key of tasks. Time is read once every row is locked: counting them all
@@ -197,7 +197,9 @@ select count(*), min(lease_expires_at)
 from (
   select lease_expires_at
   from tasks
-  where account_id = $1 and status = 'claimed' and lease_expires_at > $2
+  where account_id = $1 and status = 'claimed' and lease_expires_at > (
+    select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+  )
   order by lease_expires_at
   limit $3
 ) as live;

@@ -30,7 +30,6 @@ from orchestrion.store.sqlite.migrating import KNOWN, applied, refuse_newer_sche
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
 BACKUP_PAGES: Final = 1_000
-NO_WAL: Final = "the server sets wal at its start"
 
 
 class SqliteOperator:
@@ -133,7 +132,7 @@ def status(path: Path) -> Status:
         size_bytes=int(pages) * int(size),
         applied=[record.number for record in found],
         outstanding=outstanding(found, KNOWN),
-        checks=[Check(name="journal_mode", value=mode, advice="" if mode == "wal" else NO_WAL)],
+        checks=[Check(name="journal_mode", value=mode)],
     )
 
 
