@@ -29,10 +29,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     def cpu_seconds(self) -> float:
         """Read what all its threads have used so far."""
-        fields = (
-            Path(f"/proc/{self.process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-        )
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds_of(self.process.pid)
 
     def memory_mib(self, field: str) -> float:
         """Read a size from its status: VmRSS, or VmHWM for the highest so far."""
@@ -80,6 +77,12 @@ def floor(core: int) -> Iterator[Served]:
     with _process(arguments, core, subprocess.DEVNULL) as process:
         wait_for(port, process)
         yield Served(process=process, port=port)
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Read what all threads of a process have used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def free_port() -> int:

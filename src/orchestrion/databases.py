@@ -59,7 +59,7 @@ async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backen
         case PostgresUrl(url=url):
             with driver():
                 from orchestrion.store.postgres import backend, migrating, place  # noqa: PLC0415
-            there = place.Place(url=url, pooler=options.pooler)
+            there = place.Place(url=url, pooler=options.pooler, batches=options.batches)
             await migrating.prepare(there)
             try:
                 return await backend.open_backend(

@@ -14,20 +14,21 @@ from orchestrion.store.postgres.place import WRITER, Place
 FOLDER: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = " ".join((FOLDER / "scaling.md").read_text("utf-8").split())
 DEFAULT: Final = Place(url="postgresql:///orchestrion")
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
 CONNECTIONS: Final = DEFAULT.writers + DEFAULT.readers + DEFAULT.long_readers
 
 
 @pytest.mark.parametrize(
     "figure",
     [
-        f"{DEFAULT.writers} connection for writes, {DEFAULT.readers} for reads and "
+        f"{DEFAULT.writers} connection for writes, {DEFAULT.readers} for reads",
         f"{DEFAULT.long_readers} for lists: **{CONNECTIONS}**",
-        f"max_connections ≥ {CONNECTIONS} × workers × machines + {CONNECTIONS} × workers + 10",
-        f"{CONNECTIONS} × 16 + {CONNECTIONS * 4} + 10 = {CONNECTIONS * 20 + 10}",
+        f"max_connections ≥ {CONNECTIONS} {TIMES} workers {TIMES} machines",
+        f"{CONNECTIONS} {TIMES} 16 + {CONNECTIONS * 4} + 10 = {CONNECTIONS * 20 + 10}",
         f"The caller is told after {DEFAULT.commit_seconds} s",
         f"taken for up to {DEFAULT.lingering_seconds} s",
         f"and {DEFAULT.connect_seconds} s for each host that does not answer",
-        f"{WRITER.statement_seconds} s for a statement, {WRITER.lock_seconds} s for a lock, "
+        f"{WRITER.statement_seconds} s for a statement, {WRITER.lock_seconds} s for a lock",
         f"{WRITER.idle_seconds} s idle",
         f"in pages of {PAGE_ROWS}",
         f"ahead of the database's by more than {AHEAD_SECONDS_MAX} s",

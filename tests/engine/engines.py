@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ from orchestrion.core.outcomes import Outcome
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
 from orchestrion.core.view import Needs, View
 from orchestrion.engine.overload import QueueLimits
-from orchestrion.engine.ports import Store
+from orchestrion.engine.ports import Reader, Store
 from orchestrion.engine.writer import Writer
 from tests.clocks import SettableClock
 from tests.databases import CountingStore, Database, add_accounts, count
@@ -62,11 +62,26 @@ class Watched:
         return result
 
 
+class Opened(Protocol):
+    """What a writer is run on, and what reads beside it."""
+
+    @property
+    def store(self) -> CountingStore:
+        """Where it commits."""
+        ...
+
+    @property
+    def reader(self) -> Reader:
+        """What reads beside it."""
+        ...
+
+
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A running writer, and what is under it."""
 
     writer: Writer
     store: CountingStore
+    reader: Reader
     watched: Watched
     database: Database
     clock: SettableClock
@@ -105,7 +120,7 @@ async def running_engine(
     add_accounts(database, ACCOUNT)
     backend = await database.open(options.catalogue)
     try:
-        async with writing(database, backend.store, options) as engine:
+        async with writing(database, backend, options) as engine:
             yield engine
     finally:
         await backend.close()
@@ -113,16 +128,17 @@ async def running_engine(
 
 @asynccontextmanager
 async def writing(
-    database: Database, store: CountingStore, options: EngineOptions
+    database: Database, backend: Opened, options: EngineOptions
 ) -> AsyncIterator[Engine]:
     """Run a writer on an open database."""
-    clock, observer, watched = database.clock, KeepingObserver(), Watched(store)
+    clock, observer, watched = database.clock, KeepingObserver(), Watched(backend.store)
     writer = Writer(watched, options.catalogue, clock, observer, options.queue)
     running = asyncio.create_task(writer.run())
     try:
         yield Engine(
             writer=writer,
-            store=store,
+            store=backend.store,
+            reader=backend.reader,
             watched=watched,
             database=database,
             clock=clock,

@@ -37,6 +37,7 @@ WRONG = [
     ("database", "sqlite:///a.db?mode=ro"),
     ("database_pooler", ""),
     ("database_pooler", "session"),
+    ("database_batches", "one"),
     ("plans", ""),
     ("plans", "enterprise"),
     ("plans", "/"),

@@ -8,7 +8,7 @@ import msgspec
 from orchestrion.settings.sources import SettingError, Sources, resolve
 from orchestrion.settings.table import SETTINGS, Setting
 from orchestrion.settings.values import PLANS_BUILT_IN, PORT_MAX, Network
-from orchestrion.store.address import Address, DatabaseOptions, Pooler, SqliteFile
+from orchestrion.store.address import Address, Batches, DatabaseOptions, Pooler, SqliteFile
 
 __all__ = [
     "DATABASE_SETTINGS",
@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     database: Address = SqliteFile(path=Path("orchestrion.db"))
     database_pooler: Pooler = "none"
+    database_batches: Batches = "mixed"
     plans: str = "self-hosted"
     registration: Literal["open", "closed"] = "open"
     public_url: str = ""
@@ -50,7 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def database_options(self) -> DatabaseOptions:
         """The database, as what opens it wants it."""
-        return DatabaseOptions(address=self.database, pooler=self.database_pooler)
+        return DatabaseOptions(
+            address=self.database, pooler=self.database_pooler, batches=self.database_batches
+        )
 
     @property
     def metrics_ports(self) -> range:

@@ -57,6 +57,11 @@ SETTINGS = (
         kind=one_of("none", "transaction"),
         about="What stands before PostgreSQL: transaction is PgBouncer in transaction mode.",
     ),
+    Setting(
+        name="database_batches",
+        kind=one_of("mixed", "one-account"),
+        about="Whose commands share a transaction: one-account where accounts are distributed.",
+    ),
     Setting(name="plans", kind=PLANS, about="Catalogue of plans and their limits."),
     Setting(
         name="registration",

@@ -21,7 +21,10 @@ POSTGRES_PARAMETERS = frozenset(
     }
 )
 
+# What stands between a server and PostgreSQL; "transaction" is PgBouncer's pool mode.
 Pooler: TypeAlias = Literal["none", "transaction"]
+# Whose commands share a transaction; a database distributed by account wants one account's.
+Batches: TypeAlias = Literal["mixed", "one-account"]
 
 _PERCENT = r"(?:[^\s:/?#@%\x00]|%[0-9A-Fa-f]{2})"
 _POSTGRES = re.compile(
@@ -66,6 +69,7 @@ class DatabaseOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     address: Address
     pooler: Pooler = "none"
+    batches: Batches = "mixed"
 
 
 def read_address(text: str) -> Address:

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import apsw
+import msgspec
 from msgspec.structs import asdict
 
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, open_reader, open_writer
 from orchestrion.store.sqlite.loading import Loader
+from orchestrion.store.sqlite.reading import SqliteReader
 from orchestrion.store.sqlite.store import SqliteStore
 from tests.databases import SqliteDatabase, add_accounts
 from tests.engine.engines import Engine, EngineOptions, writing
@@ -24,6 +26,13 @@ class FileOptions(EngineOptions, frozen=True, kw_only=True):
     vfs: str = ""
     # Long waits for another connection's lock are SQLite's to test, not ours.
     busy_timeout_ms: int = 1
+
+
+class FileParts(msgspec.Struct, frozen=True):
+    """A store and a reader of one file."""
+
+    store: SqliteStore
+    reader: SqliteReader
 
 
 class FileEngine(Engine, frozen=True, kw_only=True):
@@ -45,10 +54,12 @@ async def running_engine(
         add_accounts(database, ACCOUNT)
         loader = Loader(connection, options.catalogue.lease_bounds)
         store = SqliteStore(connection, database.clock, loader)
+        reader = SqliteReader(Place(path=path), database.clock)
         beside = open_reader(Place(path=path))
         try:
-            async with writing(database, store, options) as engine:
+            async with writing(database, FileParts(store, reader), options) as engine:
                 yield FileEngine(**asdict(engine), connection=connection, beside=beside)
         finally:
             beside.close()
+            await reader.close()
             await store.close()

@@ -13,8 +13,8 @@ from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow, Needs, TypeKey, View
 from orchestrion.store import rows
+from orchestrion.store.address import Batches
 from orchestrion.store.named import load_statements
-from orchestrion.store.postgres.place import Batches
 from orchestrion.store.postgres.session import Session
 
 SQL: Final = load_statements("orchestrion.store.postgres")

@@ -2,15 +2,12 @@
 
 import math
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-# What stands between the server and the database; "transaction" is PgBouncer's pool mode.
-Pooler: TypeAlias = Literal["none", "transaction"]
-# Whose commands share a transaction; a database distributed by account wants one account's.
-Batches: TypeAlias = Literal["mixed", "one-account"]
+from orchestrion.store.address import Batches, Pooler
 
 APPLICATION: Final = "orchestrion"
 # A rule of ours: batches lock what they read, so a later statement must see the latest commits.

@@ -1,0 +1,1 @@
+"""The sections that measure the service on PostgreSQL."""
