@@ -15,6 +15,11 @@ from benchmarks import commits, depth, engine, http, memory, phases, start
 from benchmarks.conditions import FULL, QUICK, Conditions, Effort
 from benchmarks.figures import Figure, table
 from benchmarks.machine import ROOT, Machine, cores, machine
+from benchmarks.postgres import age as postgres_age
+from benchmarks.postgres import bloat as postgres_bloat
+from benchmarks.postgres import costs as postgres_costs
+from benchmarks.postgres import engine as postgres_engine
+from benchmarks.postgres import http as postgres_http
 
 SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "http": ("HTTP, whole lives: create → claim → complete, 64 connections", http.measure),
@@ -24,7 +29,14 @@ SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "commits": ("Durability: what an operation costs", commits.measure),
     "memory": ("Memory of the server", memory.measure),
     "start": ("Start of the server", start.measure),
+    "postgres-http": ("PostgreSQL, HTTP, whole lives, 64 connections", postgres_http.measure),
+    "postgres-engine": ("PostgreSQL, engine alone", postgres_engine.measure),
+    "postgres-costs": ("PostgreSQL, what an operation costs", postgres_costs.measure),
+    "postgres-age": ("PostgreSQL, claims by how much was done", postgres_age.measure),
+    "postgres-bloat": ("PostgreSQL, a snapshot held for minutes", postgres_bloat.measure),
 }
+# Those of PostgreSQL are asked for by name.
+USUAL = [name for name in SECTIONS if not name.startswith("postgres-")]
 RESULTS = Path(__file__).parent / "results"
 # Not the system's folder for temporary files: that may be in memory, where a flush is free.
 WORK = ROOT / "build"
@@ -60,7 +72,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=USUAL)
     parser.add_argument(
         "--quick", action="store_true", help="short and small, to try things; keeps no file"
     )

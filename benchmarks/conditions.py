@@ -21,6 +21,8 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     claim_rounds: int
     claims_per_round: int
     starts: int
+    aged_lives: int
+    window_lives: int
 
 
 FULL = Effort(
@@ -35,6 +37,8 @@ FULL = Effort(
     claim_rounds=25,
     claims_per_round=60,
     starts=7,
+    aged_lives=2_000_000,
+    window_lives=100_000,
 )
 QUICK = Effort(
     rounds=2,
@@ -48,6 +52,8 @@ QUICK = Effort(
     claim_rounds=5,
     claims_per_round=40,
     starts=2,
+    aged_lives=60_000,
+    window_lives=6_000,
 )
 
 

@@ -34,7 +34,7 @@ def measure(conditions: Conditions) -> list[Figure]:
     account = new_account(database)
     core = conditions.cores.server
     with service(database, core) as served, floor(core) as bare:
-        return compared(conditions, life(conditions, account, served), bare, AIMS)
+        return compared(conditions, whole_life(conditions, account, served), bare, AIMS)
 
 
 def compared(conditions: Conditions, lives: Turn, bare: Served, aims: Aims) -> list[Figure]:
@@ -42,7 +42,7 @@ def compared(conditions: Conditions, lives: Turn, bare: Served, aims: Aims) -> l
     return _crowded(conditions, lives, bare, aims) + _alone(conditions, lives, aims)
 
 
-def life(conditions: Conditions, account: Account, served: Served) -> Turn:
+def whole_life(conditions: Conditions, account: Account, served: Served) -> Turn:
     """Make the turn that takes tasks through their lives."""
     return Turn(
         served=served,

@@ -40,11 +40,16 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     def metric(self, name: str) -> float:
         """Read one sample without labels off the metrics page."""
+        return self._samples(f"{name} ")[0]
+
+    def total(self, name: str) -> float:
+        """Read a sample off the metrics page, summed over all its labels."""
+        return sum(self._samples(f"{name}{{"))
+
+    def _samples(self, start: str) -> list[float]:
         with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as page:
-            for line in page.read().decode().splitlines():
-                if line.startswith(f"{name} "):
-                    return float(line.split()[1])
-        raise LookupError(name)
+            lines = page.read().decode().splitlines()
+        return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(start)]
 
 
 def service(database: Path, core: int) -> AbstractContextManager[Served]:

@@ -64,4 +64,4 @@ def cpu_seconds(started: PostgresServer) -> float:
     """Read what the server's processes, those that live, have used so far."""
     pid = started.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    return sum(cpu_seconds_of(int(one)) for one in (pid, *children))
+    return sum(map(cpu_seconds_of, (pid, *map(int, children))))

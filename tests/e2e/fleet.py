@@ -28,8 +28,6 @@ class Fleet:
         self._beside = threading.Lock()
         self.replicas = [self._started(port) for port in self.ports]
         self.ended: list[Served] = []
-        for replica in self.replicas:
-            replica.url()
 
     def again(self, index: int) -> None:
         """Start one anew, and wait until it serves."""
@@ -76,6 +74,8 @@ def fleet_on(database: PostgresDatabase, count: int, *flags: str) -> Iterator[Fl
     """Serve on so many replicas until the block ends."""
     fleet = Fleet(database, count, *flags)
     try:
+        for replica in fleet.replicas:
+            replica.url()
         yield fleet
         fleet.stop()
     finally:

@@ -18,6 +18,7 @@ from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, servin
 
 NEW = {"type": "report", "payload": {}}
 CLIENTS = 8
+SOON_SECONDS = 5
 # The test server does without fsync.
 AT_RISK = "database_at_risk"
 
@@ -238,6 +239,21 @@ def test_workers_do_not_outlive_a_killed_supervisor(database_url: str) -> None:
         assert len(crew.events("stopped")) == 2
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(f"{crew.url()}/livez")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_while_the_database_does_not_answer_is_heeded(workers: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE_SECONDS)
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/a"
+        with crew_on(url, workers) as crew:
+            asked, _ = silent.accept()
+            with asked:
+                began = time.monotonic()
+                assert crew.stop() == 0
+
+    assert time.monotonic() - began < SOON_SECONDS
+    assert crew.log == b""
 
 
 # --- one after the other

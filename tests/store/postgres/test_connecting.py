@@ -192,6 +192,12 @@ async def test_a_database_that_does_not_exist_is_refused_at_once(server: Postgre
             await pool.open()
 
 
+async def test_a_database_that_is_gone_later_on_is_unavailable(server: PostgresServer) -> None:
+    async with pool_of(Place(url=server.url("nowhere"))) as pool:
+        with pytest.raises(Unavailable, match="nowhere"):
+            await write(pool)
+
+
 async def test_every_caller_hears_at_once_that_nobody_answers() -> None:
     async with pool_of(Place(url="postgresql://postgres@127.0.0.1:1/postgres"), size=4) as pool:
         async with asyncio.timeout(1):
