@@ -8,7 +8,7 @@ PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench contract lint types imports fresh unit coverage pins clean wrk \
-	test-pgbouncer pgbouncer faults-postgres
+	pgbouncer faults-postgres
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -19,14 +19,11 @@ run: .venv/.run  ## Serve on http://127.0.0.1:8080, tasks kept in orchestrion.db
 demo: .venv/.run  ## Watch three workers take real tasks through their lives
 	@$(BIN)/orchestrion demo
 
-test: .venv/.dev lint types imports fresh coverage  ## Check and test everything
-	@$(BIN)/python -m pytest -m "not pgbouncer"
+test: .venv/.dev pgbouncer lint types imports fresh coverage  ## Check and test everything
+	@$(BIN)/python -m pytest
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
 	@$(BIN)/python -m pytest -m "not slow and not pgbouncer"
-
-test-pgbouncer: .venv/.dev pgbouncer  ## The service behind PgBouncer in transaction mode
-	@$(BIN)/python -m pytest -m pgbouncer
 
 check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
 
@@ -95,4 +92,4 @@ wrk:
 	@command -v wrk >/dev/null || { apt-get update -qq; apt-get install --yes --quiet wrk; } || { echo "make bench needs wrk: apt-get install wrk" >&2; exit 1; }
 
 pgbouncer:
-	@PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { apt-get update -qq; apt-get install --yes --quiet pgbouncer; } || { echo "make test-pgbouncer needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
+	@PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { apt-get update -qq; apt-get install --yes --quiet pgbouncer; } || { echo "make test needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }

@@ -30,7 +30,7 @@ from orchestrion.engine.ports import Reader, Store
 from orchestrion.store import rows
 from orchestrion.store.postgres.backend import open_backend
 from orchestrion.store.postgres.migrating import prepare
-from orchestrion.store.postgres.place import Batches
+from orchestrion.store.address import Batches
 from orchestrion.store.postgres.place import Place as PostgresPlace
 from orchestrion.store.sqlite.backend import Backend as SqliteBackend
 from orchestrion.store.sqlite.database import Place as SqlitePlace

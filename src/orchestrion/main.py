@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -45,7 +45,10 @@ async def serve(settings: Settings, worker: Worker) -> None:
     catalogue = _catalogue(settings)
     relieved = asyncio.Event()
     with stop_on_signals() as stop, worker.heeding(stop, relieved):
-        backend = await open_backend(settings.database_options, catalogue)
+        opening = open_backend(settings.database_options, catalogue)
+        backend = await _unless_stopped(stop, opening)
+        if backend is None:
+            return
         try:
             logging = LogOptions(
                 level=settings.log_level, format=settings.log_format, worker=worker.index
@@ -215,6 +218,19 @@ Create a first task:
 -H 'Content-Type: application/json' -d '{{"type":"hello","payload":{{"name":"world"}}}}'
 
 """
+
+
+async def _unless_stopped(
+    stop: asyncio.Event, opening: Coroutine[object, object, Backend]
+) -> Backend | None:
+    """Wait for a database that may not answer yet, but not once asked to stop."""
+    opened, asked = asyncio.create_task(opening), asyncio.create_task(stop.wait())
+    await asyncio.wait({opened, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not opened.done():
+        opened.cancel()
+        await asyncio.wait({opened})
+    return None if opened.cancelled() else opened.result()
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ from orchestrion.core.listing import PageQuery
 from orchestrion.core.outcomes import Changed, Held, Replayed
 from orchestrion.core.task import Status
 from tests.databases import KINDS, Database, Databases, add_accounts, add_tasks
-from tests.engine.engines import Engine, running_engine
-from tests.factories import ACCOUNT_ID, a_task, a_task_id, an_account, expect
+from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.factories import ACCOUNT_ID, a_plan, a_task, a_task_id, an_account, expect
 from tests.unit import asks
 
 LARGEST = 2**63 - 1
@@ -129,8 +129,11 @@ async def test_the_largest_numbers_are_kept(engine: Engine) -> None:
 
 async def test_counters_count_on_however_large_they_are(database: Database) -> None:
     huge = 2**53 + 1
-    add_accounts(database, an_account(tasks_in_cycle=huge, creates_in_window=0, claims_in_window=0))
-    async with running_engine(database) as engine:
+    plan = a_plan(tasks_per_cycle=2**62, creates_per_hour=2**62)
+    options = EngineOptions(catalogue=Catalogue(plans={"free": plan}))
+    now = database.clock.now()
+    add_accounts(database, an_account(tasks_in_cycle=huge, cycle_started_at=now))
+    async with running_engine(database, options) as engine:
         await engine.together(asks.create(number) for number in range(3))
         account = await engine.reader.account(ACCOUNT_ID)
 
