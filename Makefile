@@ -7,7 +7,7 @@ PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --g
 	--no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast check bench contract lint types imports fresh unit coverage pins clean wrk \
+.PHONY: help run demo test test-fast check bench bench-postgres bloat-postgres contract lint types imports fresh unit coverage pins clean wrk \
 	pgbouncer faults-postgres
 
 help:  ## List these targets
@@ -29,6 +29,12 @@ check: lint types imports fresh unit  ## Format, lint, types, imports, documents
 
 bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/results/
 	@$(BIN)/python -m benchmarks
+
+bench-postgres: .venv/.dev wrk  ## Measure speed on PostgreSQL, on a server of its own: 15 minutes
+	@$(BIN)/python -m benchmarks --only postgres-http postgres-engine postgres-costs postgres-age
+
+bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under load; print what is kept
+	@$(BIN)/python -m benchmarks --only postgres-bloat
 
 faults-postgres: .venv/.dev wrk  ## Hurt PostgreSQL under load; print how soon and how well it comes back
 	@$(BIN)/python -m benchmarks.faults

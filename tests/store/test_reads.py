@@ -198,7 +198,7 @@ async def test_ended_tasks_are_named_up_to_the_very_instant(engine: Engine) -> N
     tasks = [
         a_task(
             status,
-            id=TaskId("tsk_" + ulid(Instant(cutoff - 10), 10 * number + late)),
+            id=TaskId("tsk_" + ulid(Instant(cutoff - 10), 10 * number + late + 1)),
             updated_at=Instant(cutoff + late),
         )
         for number, status in enumerate(sorted(Status))

@@ -15,6 +15,7 @@ from orchestrion.core.lifecycle import Completion, Failure
 from orchestrion.core.limits import DOCUMENT_BYTES_MAX
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.outcomes import Changed, Held, Replayed
+from orchestrion.core.plans import Catalogue
 from orchestrion.core.task import Status
 from tests.databases import KINDS, Database, Databases, add_accounts, add_tasks
 from tests.engine.engines import Engine, EngineOptions, running_engine

@@ -12,13 +12,18 @@ where id = $1
 for no key update;
 
 -- name: lock_accounts
--- Rides on the primary key of accounts.
-select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
-  creates_window_at, creates_in_window, claims_window_at, claims_in_window, leases_at_most
-from accounts
-where id = any ($1::text[])
-order by id
-for no key update;
+-- Rides on the primary key of accounts, once for each: a join could be turned round, and read them
+-- all, by a plan that was made while there were few.
+select kept.*
+from (
+  select id from unnest($1::text[]) as named (id) order by id collate "C"
+) as asked cross join lateral (
+  select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
+    creates_window_at, creates_in_window, claims_window_at, claims_in_window, leases_at_most
+  from accounts
+  where id = asked.id
+  for no key update
+) as kept;
 
 -- name: load_account
 -- Rides on the primary key of accounts.
@@ -28,20 +33,31 @@ from accounts
 where id = $1;
 
 -- name: lock_idempotency
--- Rides on the primary key of idempotency_keys. The lock keeps a purge off a key taken anew.
-select account_id, key, request_digest, created_at, first
-from idempotency_keys
-where account_id = $1 and key = any ($2::text[])
-order by key
-for update;
+-- Rides on the primary key of idempotency_keys, once for each. The lock keeps a purge off a key
+-- taken anew.
+select kept.*
+from (
+  select key from unnest($2::text[]) as named (key) order by key collate "C"
+) as asked cross join lateral (
+  select account_id, key, request_digest, created_at, first
+  from idempotency_keys
+  where account_id = $1 and key = asked.key
+  for update
+) as kept;
 
 -- name: lock_idempotency_of_many
--- Rides on the primary key of idempotency_keys.
-select kept.account_id, kept.key, kept.request_digest, kept.created_at, kept.first
-from unnest($1::text[], $2::text[]) as asked (account_id, key)
-join idempotency_keys as kept using (account_id, key)
-order by kept.account_id, kept.key
-for update of kept;
+-- Rides on the primary key of idempotency_keys, once for each.
+select kept.*
+from (
+  select account_id, key
+  from unnest($1::text[], $2::text[]) as named (account_id, key)
+  order by account_id collate "C", key collate "C"
+) as asked cross join lateral (
+  select account_id, key, request_digest, created_at, first
+  from idempotency_keys
+  where account_id = asked.account_id and key = asked.key
+  for update
+) as kept;
 
 -- name: lock_request_counts
 -- Rides on the primary key of request_counts. A counter that is not there cannot be locked, so two
@@ -55,17 +71,21 @@ set count = request_counts.count
 returning account_id, key_id, kind, window_at, count;
 
 -- name: lock_tasks
--- Rides on the primary key of tasks. Time is read once every row is locked: counting them all
--- comes first.
+-- Rides on the primary key of tasks, once for each. Time is read once every row is locked: counting
+-- them all comes first.
 with locked as materialized (
-  select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
-    lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
-    updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
-    lease_token, traceparent
-  from tasks
-  where account_id = $2 and id = any ($3::text[])
-  order by id
-  for update
+  select kept.*
+  from (
+    select id from unnest($3::text[]) as named (id) order by id collate "C"
+  ) as asked cross join lateral (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+      max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+      created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+      output_id, lease_token, traceparent
+    from tasks
+    where account_id = $2 and id = asked.id
+    for update
+  ) as kept
 ), moment as materialized (
   select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
   from (select count(*) from locked) as locked_all
@@ -74,17 +94,22 @@ select moment.now, locked.*
 from moment left join locked on true;
 
 -- name: lock_tasks_of_many
--- Rides on the primary key of tasks; time as above.
+-- Rides on the primary key of tasks, once for each; time as above.
 with locked as materialized (
-  select kept.account_id, kept.id, kept.type, kept.payload, kept.status, kept.priority,
-    kept.scheduled_at, kept.attempt_count, kept.max_attempts, kept.lease_seconds,
-    kept.claimed_by, kept.claimed_at, kept.lease_expires_at, kept.last_heartbeat_at,
-    kept.created_at, kept.updated_at, kept.completed_at, kept.last_failed_at,
-    kept.last_failure_reason, kept.result, kept.output_id, kept.lease_token, kept.traceparent
-  from unnest($2::text[], $3::text[]) as asked (account_id, id)
-  join tasks as kept using (account_id, id)
-  order by kept.account_id, kept.id
-  for update of kept
+  select kept.*
+  from (
+    select account_id, id
+    from unnest($2::text[], $3::text[]) as named (account_id, id)
+    order by account_id collate "C", id collate "C"
+  ) as asked cross join lateral (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+      max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+      created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+      output_id, lease_token, traceparent
+    from tasks
+    where account_id = asked.account_id and id = asked.id
+    for update
+  ) as kept
 ), moment as materialized (
   select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
   from (select count(*) from locked) as locked_all
@@ -100,14 +125,18 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
 -- scheduled for later; and on tasks_leased for what is overdue, which the sweeper keeps few.
 with recursive levels (priority) as (
   select (
-    select max(priority) from tasks
+    select priority from tasks
     where account_id = $1 and type = $2 and status = 'pending'
+    order by priority desc
+    limit 1
   )
   union all
   select (
-    select max(priority) from tasks
+    select priority from tasks
     where account_id = $1 and type = $2 and status = 'pending'
       and priority < levels.priority
+    order by priority desc
+    limit 1
   )
   from levels where levels.priority is not null
 )
@@ -149,14 +178,18 @@ from unnest($1::text[], $2::text[], $4::int[], $5::int[])
 cross join lateral (
   with recursive levels (priority) as (
     select (
-      select max(priority) from tasks
+      select priority from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
+      order by priority desc
+      limit 1
     )
     union all
     select (
-      select max(priority) from tasks
+      select priority from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
         and priority < levels.priority
+      order by priority desc
+      limit 1
     )
     from levels where levels.priority is not null
   )
@@ -303,10 +336,13 @@ set window_at = excluded.window_at, count = excluded.count;
 select account_id, key_id, kind, window_at, count from request_counts where window_at > $1;
 
 -- name: load_principal
--- Rides on the primary key of api_keys.
-select api_keys.account_id, api_keys.id, accounts.plan, accounts.plan_expires_at
-from api_keys join accounts on accounts.id = api_keys.account_id
-where api_keys.hash = $1 and api_keys.revoked_at is null;
+-- Rides on the primary keys of api_keys and accounts.
+select shown.account_id, shown.id, owner.plan, owner.plan_expires_at
+from api_keys as shown cross join lateral (
+  -- Without an offset it is a join, which a plan made for few accounts reads all of them for.
+  select plan, plan_expires_at from accounts where id = shown.account_id offset 0
+) as owner
+where shown.hash = $1 and shown.revoked_at is null;
 
 -- name: list_keys
 select id, account_id, created_at, revoked_at from api_keys order by id;
@@ -371,15 +407,17 @@ order by id desc
 limit $4;
 
 -- name: list_page_claimed
--- Rides on tasks_leased and sorts: as many rows as there are leases.
+-- Rides on tasks_leased and sorts: as many rows as there are leases. Without the offset a plan may
+-- prefer the order of ids, and read every task for a few leases.
 select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
   traceparent
-from tasks
-where account_id = $2 and id < $3
-  and status = 'claimed'
+from (
+  select * from tasks where account_id = $2 and status = 'claimed' offset 0
+) as held
+where id < $3
   and ($5::text is null or claimed_by = $5)
   and ($6::text is null or type = $6)
 order by id desc
@@ -440,5 +478,13 @@ from accounts cross join lateral (
 limit $2;
 
 -- name: count_by_status
--- Reads every row's status; asked every few seconds at most, never per request.
-select status, count(*) from tasks group by status;
+-- Rides on tasks_pending, tasks_leased and tasks_ended, which are smaller than the table; asked every
+-- few seconds at most, never per request.
+select 'pending' as status, count(*) from tasks where status = 'pending'
+union all
+select 'claimed', count(*) from tasks where status = 'claimed'
+union all
+select status, count(*)
+from tasks
+where status in ('completed', 'dead_letter', 'cancelled')
+group by status;
