@@ -28,9 +28,9 @@ from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader, Store
 from orchestrion.store import rows
+from orchestrion.store.address import Batches
 from orchestrion.store.postgres.backend import open_backend
 from orchestrion.store.postgres.migrating import prepare
-from orchestrion.store.address import Batches
 from orchestrion.store.postgres.place import Place as PostgresPlace
 from orchestrion.store.sqlite.backend import Backend as SqliteBackend
 from orchestrion.store.sqlite.database import Place as SqlitePlace

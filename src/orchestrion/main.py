@@ -35,6 +35,8 @@ from orchestrion.supervisor.handover import Worker
 
 COUNT_TASKS: Final = "count_tasks"
 COUNT_TASKS_EVERY_SECONDS: Final = 15.0
+WATCH_DATABASE: Final = "watch_database"
+WATCH_DATABASE_EVERY_SECONDS: Final = 15.0
 
 
 async def serve(settings: Settings, worker: Worker) -> None:
@@ -183,8 +185,11 @@ class _Process:
             message = f"cannot listen on {place} for metrics: {error.strerror or error}"
             raise CannotListen(message) from error
         counting = Job(name=COUNT_TASKS, seconds=COUNT_TASKS_EVERY_SECONDS, run=self._count_tasks)
+        watching = Job(
+            name=WATCH_DATABASE, seconds=WATCH_DATABASE_EVERY_SECONDS, run=self._watch_database
+        )
         try:
-            async with _running(Runner([counting], self._jobs, self._observer)):
+            async with _running(Runner([counting, watching], self._jobs, self._observer)):
                 yield
         finally:
             await server.stop()
@@ -192,6 +197,9 @@ class _Process:
     async def _count_tasks(self) -> None:
         counts = await self._backend.reader.counts()
         self._metrics.set_task_counts({status.value: count for status, count in counts.items()})
+
+    async def _watch_database(self) -> None:
+        self._metrics.set_database(await self._backend.reader.state())
 
 
 async def first_key(settings: Settings, url: str) -> None:

@@ -9,6 +9,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.instants import Instant
 from orchestrion.engine.ports import BatchRecord, Observer, RequestRecord
 from orchestrion.observe.jobs import JobHistory
@@ -128,6 +129,33 @@ def test_tasks_are_shown_as_last_counted(metrics: Metrics) -> None:
 
     assert value(metrics, "orchestrion_tasks", state="pending") == 4
     assert label_values(metrics, "orchestrion_tasks") == {"pending"}
+
+
+def test_of_the_database_is_shown_what_its_kind_has(metrics: Metrics) -> None:
+    metrics.set_database(DatabaseState(size_bytes=4_096))
+
+    assert value(metrics, "orchestrion_database_size_bytes") == 4_096
+    assert not label_values(metrics, "orchestrion_database_dead_rows")
+    assert ("orchestrion_database_connections", ()) not in scraped(metrics)
+
+    metrics.set_database(
+        DatabaseState(
+            size_bytes=8_192,
+            connections=3,
+            connections_max=100,
+            oldest_snapshot_transactions=0,
+            oldest_snapshot_seconds=1.5,
+            dead_rows={"tasks": 7, "accounts": 0},
+        )
+    )
+
+    assert value(metrics, "orchestrion_database_size_bytes") == 8_192
+    assert value(metrics, "orchestrion_database_connections") == 3
+    assert value(metrics, "orchestrion_database_connections_max") == 100
+    assert value(metrics, "orchestrion_database_oldest_snapshot_transactions") == 0
+    assert value(metrics, "orchestrion_database_oldest_snapshot_seconds") == 1.5
+    assert value(metrics, "orchestrion_database_dead_rows", table="tasks") == 7
+    assert label_values(metrics, "orchestrion_database_dead_rows") == {"tasks", "accounts"}
 
 
 def test_jobs_show_their_last_run_and_their_failures(

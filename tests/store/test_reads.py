@@ -238,3 +238,9 @@ async def test_old_idempotency_keys_are_named_up_to_the_very_instant(engine: Eng
     assert sorted(every) == sorted((one, f"key {late}") for one in ACCOUNTS for late in (-1, 0))
     assert len(some) == 5
     assert set(some) <= set(every)
+
+
+async def test_the_state_of_every_database_has_its_size(engine: Engine) -> None:
+    state = await engine.reader.state()
+
+    assert state.size_bytes > 0

@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.clock import Clock
+from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import Instant
@@ -94,6 +95,10 @@ class Reader(Protocol):
 
     async def counts(self) -> dict[Status, int]:
         """Count tasks by status; reads a whole index, so ask seldom."""
+        ...
+
+    async def state(self) -> DatabaseState:
+        """Read how the database is doing; ask seldom."""
         ...
 
 

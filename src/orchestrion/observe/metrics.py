@@ -12,7 +12,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from orchestrion.core.database_state import DatabaseState
 from orchestrion.engine.ports import BatchRecord, RequestRecord
+from orchestrion.observe.database import database_families
 from orchestrion.observe.histogram import Histogram
 from orchestrion.observe.jobs import JobHistory, job_families
 from orchestrion.observe.tally import LABEL_VALUES_MAX, OTHER, Tally
@@ -37,6 +39,7 @@ class Metrics(Collector):
         self._refused = Tally()
         self._faults = Tally()
         self._tasks: dict[str, int] = {}
+        self._database: DatabaseState | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -48,6 +51,10 @@ class Metrics(Collector):
     def set_task_counts(self, counts: Mapping[str, int]) -> None:
         """Take a snapshot of how many tasks are in each state."""
         self._tasks = dict(list(counts.items())[:LABEL_VALUES_MAX])
+
+    def set_database(self, state: DatabaseState) -> None:
+        """Take a snapshot of how the database is doing."""
+        self._database = state
 
     def request(self, record: RequestRecord) -> None:
         """Count one answer; from the event loop's thread only."""
@@ -97,6 +104,8 @@ class Metrics(Collector):
             "orchestrion_log_lines_dropped", "Log lines lost unwritten.", self._lines_dropped()
         )
         yield self._task_family()
+        if self._database is not None:
+            yield from database_families(self._database)
         yield from job_families(self._jobs.runs())
 
     def _request_families(self) -> Iterator[Metric]:

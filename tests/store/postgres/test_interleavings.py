@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from orchestrion.core.account import Account
 from orchestrion.core.commands import Command, PurgeFinished
 from orchestrion.core.instants import SECOND
 from orchestrion.core.lifecycle import TABLE
@@ -142,6 +143,13 @@ CASES: Final = [
 Rows = list[tuple[Any, ...]]
 
 
+SHOWN: Final = (
+    (", ".join(Account.__struct_fields__), "accounts"),
+    ("*", "tasks"),
+    ("*", "idempotency_keys"),
+)
+
+
 class Scene:
     """A database with one account and at most one task, put in order again for each run."""
 
@@ -160,12 +168,19 @@ class Scene:
 
     @property
     def rows(self) -> Rows:
-        """Everything there is, but for versions and places."""
+        """Everything there is, but for the store's bound on leases, which may be too high."""
         return [
             row
-            for table in ("accounts", "tasks", "idempotency_keys")
-            for row in self.database.fetch(f"select * from {table} order by 1, 2")
+            for columns, table in SHOWN
+            for row in self.database.fetch(f"select {columns} from {table} order by 1, 2")
         ]
+
+    @property
+    def leases_bounded(self) -> bool:
+        """Whether no more leases are alive than the account says at most."""
+        ((at_most,),) = self.database.fetch("select leases_at_most from accounts")
+        live = "select count(*) from tasks where status = 'claimed' and lease_expires_at > $1"
+        return bool(self.database.fetch(live, NOW)[0][0] <= at_most)
 
     @property
     def status(self) -> Status | None:

@@ -477,6 +477,44 @@ from accounts cross join lateral (
 ) as due
 limit $2;
 
+-- name: load_state
+-- Reads no table of tenants. Whoever may not see the sessions of others sees no snapshots of theirs.
+select
+  pg_database_size(current_database()) as size_bytes,
+  (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
+  current_setting('max_connections')::int as connections_max,
+  greatest(
+    0,
+    (
+      select max(greatest(age(backend_xmin), age(backend_xid))) from pg_stat_activity
+      where pid <> pg_backend_pid() and backend_type <> 'autovacuum worker'
+        and (datname = current_database() or datname is null)
+    ),
+    (select max(age(transaction)) from pg_prepared_xacts where database = current_database()),
+    (select max(greatest(age(xmin), age(catalog_xmin))) from pg_replication_slots)
+  ) as oldest_snapshot_transactions,
+  greatest(
+    0,
+    (
+      select max(extract(epoch from clock_timestamp() - xact_start)) from pg_stat_activity
+      where pid <> pg_backend_pid() and backend_type <> 'autovacuum worker'
+        and (backend_xmin is not null or backend_xid is not null)
+        and (datname = current_database() or datname is null)
+    ),
+    (
+      select max(extract(epoch from clock_timestamp() - prepared)) from pg_prepared_xacts
+      where database = current_database()
+    )
+  )::float8 as oldest_snapshot_seconds,
+  array(
+    select relname::text from pg_stat_user_tables
+    where schemaname = current_schema() order by relname
+  ) as tables,
+  array(
+    select n_dead_tup from pg_stat_user_tables
+    where schemaname = current_schema() order by relname
+  ) as dead_rows;
+
 -- name: count_by_status
 -- Rides on tasks_pending, tasks_leased and tasks_ended, which are smaller than the table; asked every
 -- few seconds at most, never per request.

@@ -7,6 +7,7 @@ import asyncpg
 
 from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.clock import Clock
+from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -112,6 +113,18 @@ class PostgresReader:
         """Count tasks by status; reads a whole index, so ask seldom."""
         found = {row[0]: row[1] for row in await _fetch(self._long, "count_by_status")}
         return {status: found.get(status.value, 0) for status in Status}
+
+    async def state(self) -> DatabaseState:
+        """Read how the database is doing; ask seldom."""
+        (row,) = await _fetch(self._long, "load_state")
+        return DatabaseState(
+            size_bytes=row["size_bytes"],
+            connections=row["connections"],
+            connections_max=row["connections_max"],
+            oldest_snapshot_transactions=row["oldest_snapshot_transactions"],
+            oldest_snapshot_seconds=row["oldest_snapshot_seconds"],
+            dead_rows=dict(zip(row["tables"], row["dead_rows"], strict=True)),
+        )
 
     async def any_key(self) -> bool:
         """Tell whether a key was ever made."""

@@ -259,6 +259,9 @@ limit :limit;
 select account_id, key from idempotency_keys where created_at <= :cutoff order by created_at
 limit :limit;
 
+-- name: load_state
+select page_count * page_size as size_bytes from pragma_page_count(), pragma_page_size();
+
 -- name: count_by_status
 -- Reads every row's status; asked every few seconds at most, never per request.
 select status, count(*) from tasks group by status;

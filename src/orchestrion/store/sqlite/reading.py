@@ -6,6 +6,7 @@ import apsw
 
 from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.clock import Clock
+from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -106,6 +107,14 @@ class SqliteReader:
         def read(one: apsw.Connection) -> dict[Status, int]:
             found = dict(one.execute(SQL["count_by_status"]))
             return {status: found.get(status.value, 0) for status in Status}
+
+        return await self._long.run(read)
+
+    async def state(self) -> DatabaseState:
+        """Read how the database is doing; ask seldom."""
+
+        def read(one: apsw.Connection) -> DatabaseState:
+            return DatabaseState(size_bytes=one.execute(SQL["load_state"]).get)
 
         return await self._long.run(read)
 
