@@ -14,7 +14,7 @@ from benchmarks.filling import PAYLOAD, RESULT, Account
 from benchmarks.machine import on_core
 from orchestrion.core.commands import ClaimNext, CompleteTask, CreateTask
 from orchestrion.core.ids import AccountId
-from orchestrion.core.lifecycle import Completion
+from orchestrion.core.lease import Completion, Lease
 from orchestrion.core.outcomes import Changed, Held
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Task
@@ -72,8 +72,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         command = ClaimNext(
             account_id=self.account_id,
             type="bench",
-            worker_id="worker-1",
-            lease_token=self.mint.lease_token(),
+            lease=Lease(worker_id="worker-1", token=self.mint.lease_token()),
         )
         outcome = await self.writer.submit(command)
         assert isinstance(outcome, Held), outcome

@@ -11,7 +11,7 @@ from orchestrion.core.account import RequestCount
 from orchestrion.core.commands import CountRequests
 from orchestrion.core.ids import KeyId
 from orchestrion.core.instants import HOUR, Instant
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure
 from orchestrion.core.limits import DOCUMENT_BYTES_MAX
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.outcomes import Changed, Held, Replayed
@@ -82,7 +82,7 @@ async def told_and_kept(database: Database, text: str) -> None:
     task_id = a_task_id(1)
     async with running_engine(database) as engine:
         await engine.together([asks.create(1)])
-        claim = asks.claim_next(1, worker_id=text)
+        claim = asks.claim_next(1, lease=asks.a_lease(1, text))
         held = expect(Held, (await engine.together([claim]))[0]).task
         failure = asks.fail(task_id, failure=Failure(reason=text))
         failed = expect(Changed, (await engine.together([failure]))[0]).task

@@ -14,7 +14,7 @@ from orchestrion.core.commands import (
     RequeueTask,
 )
 from orchestrion.core.ids import AccountId, LeaseToken, TaskId
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure, Lease
 from orchestrion.core.task import Task
 from tests.factories import ACCOUNT_ID, a_task_id
 
@@ -37,17 +37,17 @@ def a_token(number: int) -> LeaseToken:
     return LeaseToken(f"lse_{number:034x}")
 
 
+def a_lease(number: int, worker_id: str | None = "me") -> Lease:
+    return Lease(worker_id=worker_id, token=a_token(number))
+
+
 def claim_next(number: int = 99, **changes: object) -> ClaimNext:
-    command = ClaimNext(
-        account_id=ACCOUNT_ID, type="report", worker_id="me", lease_token=a_token(number)
-    )
+    command = ClaimNext(account_id=ACCOUNT_ID, type="report", lease=a_lease(number))
     return replace(command, **changes)
 
 
 def claim_task(task_id: TaskId, number: int = 99, **changes: object) -> ClaimTask:
-    command = ClaimTask(
-        account_id=ACCOUNT_ID, task_id=task_id, worker_id="me", lease_token=a_token(number)
-    )
+    command = ClaimTask(account_id=ACCOUNT_ID, task_id=task_id, lease=a_lease(number))
     return replace(command, **changes)
 
 

@@ -61,7 +61,7 @@ class Plainly:
             assert isinstance(outcome, NoTask)
         else:
             held = expect(Held, outcome).task
-            assert held == claim(best, NOW, command.worker_id, command.lease_token)
+            assert held == claim(best, NOW, command.lease)
             self._keep(held)
 
     def _check_named(self, command: OnTask, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from orchestrion.core import contract, lifecycle
 from orchestrion.core.actions import Action
 from orchestrion.core.contract import AgentContract, Attempt, Guide
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.lifecycle import Completion
+from orchestrion.core.lease import Completion, Lease
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.task import Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, ago, expect, later
@@ -368,7 +368,7 @@ REFUSALS = [
         id="invalid transition, scheduled later",
     ),
     pytest.param(
-        refusal(lifecycle.claim(LIVE, NOW, None, OTHER_TOKEN)),
+        refusal(lifecycle.claim(LIVE, NOW, Lease(worker_id=None, token=OTHER_TOKEN))),
         False,
         f"{CHECK} after 30 s" + HELD_ACTIONS,
         id="invalid transition, lease live",
@@ -380,7 +380,7 @@ REFUSALS = [
         id="invalid transition, lease over, attempts left",
     ),
     pytest.param(
-        refusal(lifecycle.claim(OVER_LAST, NOW, None, OTHER_TOKEN)),
+        refusal(lifecycle.claim(OVER_LAST, NOW, Lease(worker_id=None, token=OTHER_TOKEN))),
         False,
         f"{CHECK}\n+ requeue_task POST /v1/tasks/ID/requeue\n+ create_task POST /v1/tasks",
         id="invalid transition, lease over, none left",
@@ -416,7 +416,7 @@ REFUSALS = [
         id="cancel of a held task",
     ),
     pytest.param(
-        refusal(lifecycle.claim(LATER, NOW, None, OTHER_TOKEN)),
+        refusal(lifecycle.claim(LATER, NOW, Lease(worker_id=None, token=OTHER_TOKEN))),
         True,
         """* retry_after_wait POST /v1/tasks/ID/claim after 90 s
         + check_task_status GET /v1/tasks/ID""",

@@ -9,7 +9,7 @@ from orchestrion.core.commands import Command
 from orchestrion.core.decide import decide, decide_all
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import TaskId
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure
 from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task

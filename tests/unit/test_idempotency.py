@@ -6,7 +6,7 @@ from orchestrion.core.commands import CreateTask
 from orchestrion.core.decide import decide
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import DAY, SECOND, Instant
-from orchestrion.core.lifecycle import Completion
+from orchestrion.core.lease import Completion
 from orchestrion.core.outcomes import Changed, Outcome, Rejection, Replayed
 from orchestrion.core.task import Status
 from tests.factories import (

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from orchestrion.core import lifecycle
 from orchestrion.core.ids import LeaseToken
 from orchestrion.core.instants import Instant
-from orchestrion.core.lifecycle import Completion, Failure, Verb
+from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.lifecycle import Verb
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, ago, expect, later
@@ -16,7 +17,7 @@ from tests.unit.verbs import apply
 def test_a_claim_starts_an_attempt_and_changes_nothing_else() -> None:
     task = a_task(scheduled_at=ago(30), last_failed_at=ago(90), last_failure_reason="no ink")
 
-    claimed = lifecycle.claim(task, NOW, "worker-8", OTHER_TOKEN)
+    claimed = lifecycle.claim(task, NOW, Lease(worker_id="worker-8", token=OTHER_TOKEN))
 
     assert claimed == replace(
         task,
@@ -32,7 +33,7 @@ def test_a_claim_starts_an_attempt_and_changes_nothing_else() -> None:
 
 
 def test_a_claim_need_not_name_its_worker() -> None:
-    claimed = expect(Task, lifecycle.claim(a_task(), NOW, None, TOKEN))
+    claimed = expect(Task, lifecycle.claim(a_task(), NOW, Lease(worker_id=None, token=TOKEN)))
 
     assert claimed.claimed_by is None
     assert claimed.claimed_at == NOW
@@ -41,7 +42,7 @@ def test_a_claim_need_not_name_its_worker() -> None:
 def test_a_claim_of_an_overdue_task_is_a_new_attempt_under_a_new_token() -> None:
     task = a_task(Status.CLAIMED, lease_expires_at=ago(1), last_heartbeat_at=ago(200))
 
-    claimed = lifecycle.claim(task, NOW, "worker-8", OTHER_TOKEN)
+    claimed = lifecycle.claim(task, NOW, Lease(worker_id="worker-8", token=OTHER_TOKEN))
 
     assert claimed == replace(
         task,
@@ -219,7 +220,7 @@ def test_requeue_of_an_exhausted_overdue_task_needs_no_sweep_first() -> None:
 
 def test_a_token_of_before_a_requeue_stays_dead_under_the_next_lease() -> None:
     requeued = expect(Task, lifecycle.requeue(a_task(Status.DEAD_LETTER), NOW))
-    claimed = expect(Task, lifecycle.claim(requeued, NOW, None, OTHER_TOKEN))
+    claimed = expect(Task, lifecycle.claim(requeued, NOW, Lease(worker_id=None, token=OTHER_TOKEN)))
 
     refused = expect(Rejection, lifecycle.complete(claimed, NOW, TOKEN, Completion()))
 

@@ -38,7 +38,7 @@ from orchestrion.core.contract import listed
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken, TaskId
 from orchestrion.core.instants import Instant, parse_instant
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure, Lease
 from orchestrion.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
 from orchestrion.core.listing import cursor_after
 from orchestrion.core.operations import Allowance
@@ -86,8 +86,7 @@ class TaskHandlers:
         command = ClaimNext(
             account_id=principal.account_id,
             type=body.type,
-            worker_id=_given(body.worker_id),
-            lease_token=self._mint.lease_token(),
+            lease=self._lease(body),
         )
         outcome = await self._writer.submit(command)
         if isinstance(outcome, NoTask):
@@ -100,8 +99,7 @@ class TaskHandlers:
         command = ClaimTask(
             account_id=request.account_id,
             task_id=TaskId(request.path_id),
-            worker_id=_given(body.worker_id),
-            lease_token=self._mint.lease_token(),
+            lease=self._lease(body),
         )
         return self._claimed(await self._writer.submit(command), request)
 
@@ -187,6 +185,9 @@ class TaskHandlers:
         if endpoint is not None:
             headers += ((b"link", f'<{endpoint}>; rel="next"'.encode()),)
         return Response(status=200, body=encode(answer), headers=headers)
+
+    def _lease(self, body: ClaimNextBody | ClaimTaskBody) -> Lease:
+        return Lease(worker_id=_given(body.worker_id), token=self._mint.lease_token())
 
     def _claimed(self, outcome: Outcome, request: Request) -> Response:
         if isinstance(outcome, Held | NoTask):

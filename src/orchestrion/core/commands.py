@@ -5,7 +5,7 @@ import msgspec
 from orchestrion.core.account import RequestCount
 from orchestrion.core.ids import AccountId, KeyId, LeaseToken, TaskId
 from orchestrion.core.instants import Instant
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure, Lease
 
 
 class CreateTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +29,7 @@ class ClaimNext(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: AccountId
     type: str
-    worker_id: str | None
-    lease_token: LeaseToken
+    lease: Lease
 
 
 class ClaimTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +37,7 @@ class ClaimTask(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: AccountId
     task_id: TaskId
-    worker_id: str | None
-    lease_token: LeaseToken
+    lease: Lease
 
 
 class CompleteTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +66,24 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     lease_token: LeaseToken | None
 
 
+class ReleaseTask(msgspec.Struct, frozen=True, kw_only=True):
+    """Undo the claim."""
+
+    account_id: AccountId
+    task_id: TaskId
+    lease_token: LeaseToken
+    failure: Failure
+
+
 class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
     """Withdraw a pending task."""
+
+    account_id: AccountId
+    task_id: TaskId
+
+
+class RequestCancel(msgspec.Struct, frozen=True, kw_only=True):
+    """Withdraw a task, also one that a worker holds."""
 
     account_id: AccountId
     task_id: TaskId
@@ -118,7 +132,16 @@ class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[RequestCount, ...]
 
 
-OnTask = ClaimTask | CompleteTask | FailTask | Heartbeat | CancelTask | RequeueTask
+OnTask = (
+    ClaimTask
+    | CompleteTask
+    | FailTask
+    | Heartbeat
+    | ReleaseTask
+    | CancelTask
+    | RequestCancel
+    | RequeueTask
+)
 Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys
 Job = Sweep | CountRequests
 Command = CreateTask | ClaimNext | OnTask | RegisterKey | Job

@@ -22,6 +22,8 @@ from orchestrion.core.commands import (
     PurgeFinished,
     PurgeIdempotencyKeys,
     RegisterKey,
+    ReleaseTask,
+    RequestCancel,
     RequeueTask,
     Sweep,
 )
@@ -82,8 +84,12 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
             changed = lifecycle.fail(task, now, command.lease_token, command.failure)
         case Heartbeat():
             changed = lifecycle.heartbeat(task, now, command.lease_token)
+        case ReleaseTask():
+            changed = lifecycle.release(task, now, command.lease_token, command.failure)
         case CancelTask():
             changed = lifecycle.cancel(task, now)
+        case RequestCancel():
+            changed = lifecycle.request_cancel(task, now)
         case RequeueTask():
             changed = lifecycle.requeue(task, now)
         case ClaimTask():
@@ -92,7 +98,9 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
             assert_never(command)
     if isinstance(changed, Rejection):
         return changed
-    view.put(changed)
+    # A safe repeat gives the task as it is.
+    if changed is not task:
+        view.put(changed)
     if isinstance(command, Heartbeat):
         return Held(task=changed, now=now)
     return Changed(task=changed, now=now)
@@ -202,8 +210,8 @@ def _expired_out_of_sight(key: TypeKey, view: View) -> bool:
         expired = lifecycle.released(task, view.now)
         if expired is not task:
             view.put(expired)
-        # A sweep earlier in the batch may have killed it already, which hides others as well.
-        died = died or expired.status is Status.DEAD_LETTER
+        # A sweep earlier in the batch may have ended it already, which hides others as well.
+        died = died or expired.status in ENDED
     return died and key in view.more_overdue
 
 
@@ -214,7 +222,7 @@ def _hand_out(
     catalogue: Catalogue,
     view: View,
 ) -> Outcome:
-    held = lifecycle.claim(task, view.now, command.worker_id, command.lease_token)
+    held = lifecycle.claim(task, view.now, command.lease)
     if isinstance(held, Rejection):
         return replace(held, window=_claims_window(account, catalogue, view))
     account = quota.claimed(account)

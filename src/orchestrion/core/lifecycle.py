@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken
 from orchestrion.core.instants import SECOND, Instant, seconds_until
+from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import (
     CANCELLED,
@@ -32,7 +34,9 @@ class Verb(StrEnum):
     HEARTBEAT = "heartbeat"
     COMPLETE = "complete"
     FAIL = "fail"
+    RELEASE = "release"
     CANCEL = "cancel"
+    REQUEST_CANCEL = "request_cancel"
     REQUEUE = "requeue"
     EXPIRE = "expire"
 
@@ -46,16 +50,17 @@ class Guard(StrEnum):
     LEASE_OVER = "lease has ended"
 
 
-CLAIM, HEARTBEAT, COMPLETE, FAIL, CANCEL, REQUEUE, EXPIRE = Verb
+CLAIM, HEARTBEAT, COMPLETE, FAIL, RELEASE, CANCEL, REQUEST_CANCEL, REQUEUE, EXPIRE = Verb
 NONE, DUE, LEASE_ALIVE, LEASE_OVER = Guard
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: `exhausted` is the target when no attempt is left, where that differs."""
+    """One row, with the targets that differ when no attempt is left or a cancel was requested."""
 
     target: Status
     guard: Guard = NONE
     exhausted: Status | None = None
+    withdrawn: Status | None = None
 
 
 # A pair that is missing here is refused as invalid_transition.
@@ -65,8 +70,14 @@ TABLE: Mapping[tuple[Status, Verb], Transition] = MappingProxyType(
         (PENDING, CANCEL): Transition(target=CANCELLED),
         (CLAIMED, HEARTBEAT): Transition(target=CLAIMED, guard=LEASE_ALIVE),
         (CLAIMED, COMPLETE): Transition(target=COMPLETED, guard=LEASE_ALIVE),
-        (CLAIMED, FAIL): Transition(target=PENDING, guard=LEASE_ALIVE, exhausted=DEAD_LETTER),
-        (CLAIMED, EXPIRE): Transition(target=PENDING, guard=LEASE_OVER, exhausted=DEAD_LETTER),
+        (CLAIMED, FAIL): Transition(
+            target=PENDING, guard=LEASE_ALIVE, exhausted=DEAD_LETTER, withdrawn=CANCELLED
+        ),
+        (CLAIMED, RELEASE): Transition(target=PENDING, guard=LEASE_ALIVE, withdrawn=CANCELLED),
+        (CLAIMED, REQUEST_CANCEL): Transition(target=CLAIMED, guard=LEASE_ALIVE),
+        (CLAIMED, EXPIRE): Transition(
+            target=PENDING, guard=LEASE_OVER, exhausted=DEAD_LETTER, withdrawn=CANCELLED
+        ),
         (DEAD_LETTER, REQUEUE): Transition(target=PENDING),
     }
 )
@@ -91,9 +102,7 @@ def refusal(task: Task, verb: Verb, now: Instant) -> Rejection | None:
     return None
 
 
-def claim(
-    task: Task, now: Instant, worker_id: str | None, lease_token: LeaseToken
-) -> Task | Rejection:
+def claim(task: Task, now: Instant, lease: Lease) -> Task | Rejection:
     """Start an attempt: the lease ends lease_seconds from now."""
     task = released(task, now)
     if refused := refusal(task, CLAIM, now):
@@ -102,11 +111,14 @@ def claim(
         task,
         status=TABLE[PENDING, CLAIM].target,
         attempt_count=task.attempt_count + 1,
-        claimed_by=worker_id,
+        claimed_by=lease.worker_id,
         claimed_at=now,
         lease_expires_at=Instant(now + task.lease_seconds * SECOND),
         last_heartbeat_at=None,
-        lease_token=lease_token,
+        lease_token=lease.token,
+        given_back_by=None,
+        claim_key=lease.key,
+        claim_digest=lease.digest,
         updated_at=now,
     )
 
@@ -121,9 +133,11 @@ def heartbeat(task: Task, now: Instant, lease_token: LeaseToken | None) -> Task 
 
 
 def complete(
-    task: Task, now: Instant, lease_token: LeaseToken | None, done: "Completion"
+    task: Task, now: Instant, lease_token: LeaseToken | None, done: Completion
 ) -> Task | Rejection:
-    """End the task well; who did it and when stays readable."""
+    """End the task well; who did it and when stays readable. A repeat changes nothing."""
+    if _completed_so(task, lease_token, done):
+        return task
     if refused := _not_held(task, COMPLETE, now, lease_token):
         return refused
     return replace(
@@ -137,38 +151,52 @@ def complete(
     )
 
 
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker hands in: an inline result (compact JSON text), an artifact, or neither."""
-
-    result: str | None = None
-    output_id: str | None = None
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker reports: why, and how long to leave the task alone."""
-
-    reason: str | None = None
-    retry_after_seconds: int | None = None
-
-
 def fail(
     task: Task, now: Instant, lease_token: LeaseToken | None, failure: Failure
 ) -> Task | Rejection:
-    """End the attempt badly: back to pending, or to dead_letter when none is left."""
-    if refused := _not_held(task, FAIL, now, lease_token):
+    """End the attempt badly: back to pending, or to dead_letter when none is left.
+
+    A repeat changes nothing.
+    """
+    sent = failure.digest(FAIL)
+    if _given_back_so(task, lease_token, sent):
+        return task
+    return _not_held(task, FAIL, now, lease_token) or _failed(task, now, failure, sent)
+
+
+def release(
+    task: Task, now: Instant, lease_token: LeaseToken, failure: Failure
+) -> Task | Rejection:
+    """Undo the claim: back to pending, and the attempt is not charged.
+
+    What was released too often counts as failed. A repeat changes nothing.
+    """
+    sent = failure.digest(RELEASE)
+    if _given_back_so(task, lease_token, sent):
+        return task
+    if refused := _not_held(task, RELEASE, now, lease_token):
         return refused
-    given_back = _given_back(task, FAIL, now)
+    if task.release_count >= RELEASES_MAX:
+        return _failed(task, now, failure, sent)
+    given_back = _given_back(task, RELEASE, now)
     delay = failure.retry_after_seconds
-    if given_back.status is DEAD_LETTER:
-        scheduled_at = task.scheduled_at
-    else:
-        scheduled_at = None if delay is None else Instant(now + delay * SECOND)
     return replace(
         given_back,
-        scheduled_at=scheduled_at,
-        last_failed_at=now,
-        last_failure_reason=failure.reason,
+        attempt_count=task.attempt_count - 1,
+        scheduled_at=task.scheduled_at if delay is None else Instant(now + delay * SECOND),
+        release_count=task.release_count + 1,
+        given_back_by=sent,
     )
+
+
+def request_cancel(task: Task, now: Instant) -> Task | Rejection:
+    """Withdraw a task, also one that a worker holds: the worker is asked to give it back."""
+    task = released(task, now)
+    if task.status is not CLAIMED:
+        return cancel(task, now)
+    if refused := refusal(task, REQUEST_CANCEL, now):
+        return refused
+    return task if task.cancel_requested_at else replace(task, cancel_requested_at=now)
 
 
 def cancel(task: Task, now: Instant) -> Task | Rejection:
@@ -188,6 +216,7 @@ def requeue(task: Task, now: Instant) -> Task | Rejection:
         task,
         status=TABLE[DEAD_LETTER, REQUEUE].target,
         attempt_count=0,
+        release_count=0,
         scheduled_at=None,
         updated_at=now,
     )
@@ -206,7 +235,9 @@ def released(task: Task, now: Instant) -> Task:
 def _given_back(task: Task, verb: Verb, now: Instant) -> Task:
     transition = TABLE[CLAIMED, verb]
     target = transition.target
-    if not task.attempts_left and transition.exhausted is not None:
+    if task.cancel_requested_at is not None and transition.withdrawn is not None:
+        target = transition.withdrawn
+    elif not task.attempts_left and transition.exhausted is not None:
         target = transition.exhausted
     return replace(
         task,
@@ -216,6 +247,39 @@ def _given_back(task: Task, verb: Verb, now: Instant) -> Task:
         lease_expires_at=None,
         last_heartbeat_at=None,
         updated_at=now,
+    )
+
+
+def _failed(task: Task, now: Instant, failure: Failure, sent: bytes) -> Task:
+    given_back = _given_back(task, FAIL, now)
+    delay = failure.retry_after_seconds
+    if given_back.status is PENDING:
+        scheduled_at = None if delay is None else Instant(now + delay * SECOND)
+    else:
+        scheduled_at = task.scheduled_at
+    return replace(
+        given_back,
+        scheduled_at=scheduled_at,
+        last_failed_at=now,
+        last_failure_reason=failure.reason,
+        given_back_by=sent,
+    )
+
+
+def _completed_so(task: Task, lease_token: LeaseToken | None, done: Completion) -> bool:
+    """Tell whether the holder of the last lease completed the task with this very result."""
+    return (
+        task.status is COMPLETED
+        and lease_token is not None
+        and lease_token == task.lease_token
+        and done == Completion(result=task.result, output_id=task.output_id)
+    )
+
+
+def _given_back_so(task: Task, lease_token: LeaseToken | None, sent: bytes) -> bool:
+    """Tell whether the holder of the last lease gave the task back with this very request."""
+    return (
+        lease_token is not None and lease_token == task.lease_token and task.given_back_by == sent
     )
 
 

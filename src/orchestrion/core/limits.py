@@ -48,6 +48,8 @@ SERVER_ERROR_WAIT_SECONDS = 5
 IN_FLIGHT_WAIT_SECONDS = 2
 MAX_WORKERS_WAIT_SECONDS_MAX = 30
 HEARTBEATS_PER_LEASE = 3
+# After these a release counts as a failure, so that a task cannot be handed to and fro for ever.
+RELEASES_MAX = 10
 
 # Batches and jobs.
 EXPIRE_BATCH_MAX = 500

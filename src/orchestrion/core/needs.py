@@ -18,6 +18,8 @@ from orchestrion.core.commands import (
     PurgeFinished,
     PurgeIdempotencyKeys,
     RegisterKey,
+    ReleaseTask,
+    RequestCancel,
     RequeueTask,
 )
 from orchestrion.core.ids import AccountId
@@ -34,7 +36,7 @@ def needs_of(commands: Iterable[Command]) -> Needs:
 
 def _add(needs: Needs, command: Command) -> None:
     match command:
-        case CompleteTask() | FailTask() | Heartbeat() | RequeueTask():
+        case CompleteTask() | FailTask() | Heartbeat() | ReleaseTask() | RequeueTask():
             needs.tasks.add((command.account_id, command.task_id))
         case ClaimNext():
             key = (command.account_id, command.type)
@@ -44,7 +46,7 @@ def _add(needs: Needs, command: Command) -> None:
             needs.accounts.add(command.account_id)
             if command.idempotency_key is not None:
                 needs.idempotency.add((command.account_id, command.idempotency_key))
-        case CancelTask():
+        case CancelTask() | RequestCancel():
             needs.tasks.add((command.account_id, command.task_id))
             _count(needs.naming, command.account_id)
         case ClaimTask():

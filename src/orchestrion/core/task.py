@@ -54,6 +54,14 @@ class Task(msgspec.Struct, frozen=True):
     output_id: str | None
     lease_token: LeaseToken | None
     traceparent: str | None
+    # What the holder of the last lease sent to give it back; None if nobody did.
+    given_back_by: bytes | None = None
+    # The key a live lease was claimed under, and the claim's digest.
+    claim_key: str | None = None
+    claim_digest: bytes | None = None
+    # How often a claim of this task was undone since its creation or last requeue.
+    release_count: int = 0
+    cancel_requested_at: Instant | None = None
 
     @property
     def due_at(self) -> Instant:

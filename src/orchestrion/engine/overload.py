@@ -13,6 +13,8 @@ from orchestrion.core.commands import (
     CreateTask,
     FailTask,
     Heartbeat,
+    ReleaseTask,
+    RequestCancel,
     RequeueTask,
 )
 from orchestrion.core.errors import ErrorCode
@@ -42,9 +44,11 @@ class Admission:
             ClaimNext: claim_max,
             ClaimTask: claim_max,
             CancelTask: claim_max,
+            RequestCancel: claim_max,
             RequeueTask: claim_max,
             CompleteTask: limits.queue_max,
             FailTask: limits.queue_max,
+            ReleaseTask: limits.queue_max,
             Heartbeat: limits.queue_max,
         }
         # Jobs and registrations give way to those who work.

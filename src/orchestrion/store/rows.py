@@ -48,6 +48,11 @@ def save_row(task: Task) -> Row:
         task.result,
         task.output_id,
         task.lease_token,
+        task.given_back_by,
+        task.claim_key,
+        task.claim_digest,
+        task.release_count,
+        task.cancel_requested_at,
     )
 
 

@@ -137,4 +137,3 @@ async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncI
             await pool.close()
         for session in sessions:
             session.terminate()
-

@@ -296,7 +296,9 @@ async def test_a_claim_takes_rows_as_they_are_when_it_locks_them(
 
     # It has seen all of them, and has locked the first.
     scene.database.execute("update tasks set due_at = $2 where id = $1", task_id(A, 1), later(9))
-    scene.database.execute("update tasks set lease_expires_at = $2 where id = $1", task_id(A, 2), later(9))
+    scene.database.execute(
+        "update tasks set lease_expires_at = $2 where id = $1", task_id(A, 2), later(9)
+    )
     found += await cursor.fetch(9)
     await roll_back(session)
 
@@ -353,9 +355,7 @@ async def test_a_lease_that_ran_out_while_its_holder_waited_is_over(
     ends = await time_of(real) + 100
     scene.database.execute("update tasks set lease_expires_at = $1", ends)
     await real.one.hold(asks.claim_task(task_id(A, 0), account_id=A))
-    waiting = asyncio.create_task(
-        real.other.transact(asks.complete(task_id(A, 0), account_id=A))
-    )
+    waiting = asyncio.create_task(real.other.transact(asks.complete(task_id(A, 0), account_id=A)))
     await real.blocked(real.one.pid)
 
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -4,7 +4,7 @@ from orchestrion.core import lifecycle
 from orchestrion.core.account import new_account
 from orchestrion.core.ids import AccountId, LeaseToken, TaskId, api_key
 from orchestrion.core.instants import HOUR, SECOND, Instant
-from orchestrion.core.lifecycle import Completion, Failure
+from orchestrion.core.lease import Completion, Failure, Lease
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import Status, Task
 
@@ -17,6 +17,7 @@ TOKEN = LeaseToken("lse_0f1e2d3c4b5a69788796a5b4c3d2e1f00f")
 # Of the right form, and so plainly nobody's that no scanner need report it.
 API_KEY = api_key(bytes(28))
 WORKER = "worker-1"
+LEASE = Lease(worker_id=WORKER, token=TOKEN)
 
 PENDING = Task(
     account_id=ACCOUNT.id,
@@ -53,12 +54,12 @@ def _done(outcome: Task | Rejection) -> Task:
 def _exhausted() -> Task:
     task = PENDING
     for _ in range(task.max_attempts):
-        claimed = _done(lifecycle.claim(task, NOW, WORKER, TOKEN))
+        claimed = _done(lifecycle.claim(task, NOW, LEASE))
         task = _done(lifecycle.fail(claimed, LATER, TOKEN, Failure(reason="no such page")))
     return task
 
 
-CLAIMED = _done(lifecycle.claim(PENDING, NOW, WORKER, TOKEN))
+CLAIMED = _done(lifecycle.claim(PENDING, NOW, LEASE))
 RENEWED = _done(lifecycle.heartbeat(CLAIMED, LATER, TOKEN))
 COMPLETED = _done(
     lifecycle.complete(CLAIMED, LATER, TOKEN, Completion(result='{"summary":"All is well."}'))

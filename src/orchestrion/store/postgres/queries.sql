@@ -81,7 +81,8 @@ with locked as materialized (
     select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
       max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
       created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
-      output_id, lease_token, traceparent
+      output_id, lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
     where account_id = $2 and id = asked.id
     for update
@@ -105,7 +106,8 @@ with locked as materialized (
     select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
       max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
       created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
-      output_id, lease_token, traceparent
+      output_id, lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
     where account_id = asked.account_id and id = asked.id
     for update
@@ -146,7 +148,8 @@ with recursive levels (priority) as (
     select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
       max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
       created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
-      output_id, lease_token, traceparent
+      output_id, lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
     where account_id = $1 and type = $2 and status = 'pending'
       and priority = levels.priority and due_at <= $3
@@ -162,7 +165,8 @@ from (
   select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
     lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
     updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
-    lease_token, traceparent
+    lease_token, traceparent,
+    given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
   from tasks
   where account_id = $1 and type = $2 and status = 'claimed' and lease_expires_at <= $3
   order by priority desc, due_at, id
@@ -199,7 +203,8 @@ cross join lateral (
       select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
         max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
         created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
-        output_id, lease_token, traceparent
+        output_id, lease_token, traceparent,
+        given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
       from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
         and priority = levels.priority and due_at <= $3
@@ -215,7 +220,8 @@ cross join lateral (
     select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
       lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
       updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
-      lease_token, traceparent
+      lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
     where account_id = asked.account_id and type = asked.type and status = 'claimed' and lease_expires_at <= $3
     order by priority desc, due_at, id
@@ -255,10 +261,11 @@ select * from unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[]);
 -- Rides on the primary key of accounts. Who counted no leases leaves their bound alone.
 update accounts
 set
-  plan = changed.plan, plan_expires_at = changed.plan_expires_at, cycle_started_at =
-  changed.cycle_started_at, tasks_in_cycle = changed.tasks_in_cycle, creates_window_at =
-  changed.creates_window_at, creates_in_window = changed.creates_in_window, claims_window_at
-  = changed.claims_window_at, claims_in_window = changed.claims_in_window,
+  plan = changed.plan, plan_expires_at = changed.plan_expires_at,
+  cycle_started_at = changed.cycle_started_at, tasks_in_cycle = changed.tasks_in_cycle,
+  creates_window_at = changed.creates_window_at,
+  creates_in_window = changed.creates_in_window, claims_window_at = changed.claims_window_at,
+  claims_in_window = changed.claims_in_window,
   leases_at_most = coalesce(changed.leases_at_most, accounts.leases_at_most)
 from unnest(
   $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
@@ -271,16 +278,18 @@ where accounts.id = changed.id;
 
 -- name: insert_tasks
 insert into tasks (
-  account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
-  max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
-  created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
-  output_id, lease_token, traceparent, due_at
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
+  lease_token, traceparent, given_back_by, claim_key, claim_digest, release_count,
+  cancel_requested_at, due_at
 )
 select * from unnest(
   $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[],
-  $8::int[], $9::int[], $10::int[], $11::text[], $12::bigint[], $13::bigint[],
-  $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[],
-  $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[]
+  $8::int[], $9::int[], $10::int[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[],
+  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::text[], $20::text[],
+  $21::text[], $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[], $27::int[],
+  $28::bigint[], $29::bigint[]
 );
 
 -- name: save_tasks
@@ -288,20 +297,25 @@ select * from unnest(
 update tasks
 set
   status = changed.status, scheduled_at = changed.scheduled_at, due_at = changed.due_at,
-  attempt_count = changed.attempt_count, claimed_by = changed.claimed_by, claimed_at =
-  changed.claimed_at, lease_expires_at = changed.lease_expires_at, last_heartbeat_at =
-  changed.last_heartbeat_at, updated_at = changed.updated_at, completed_at =
-  changed.completed_at, last_failed_at = changed.last_failed_at, last_failure_reason =
-  changed.last_failure_reason, result = changed.result, output_id = changed.output_id,
-  lease_token = changed.lease_token
+  attempt_count = changed.attempt_count, claimed_by = changed.claimed_by,
+  claimed_at = changed.claimed_at, lease_expires_at = changed.lease_expires_at,
+  last_heartbeat_at = changed.last_heartbeat_at, updated_at = changed.updated_at,
+  completed_at = changed.completed_at, last_failed_at = changed.last_failed_at,
+  last_failure_reason = changed.last_failure_reason, result = changed.result,
+  output_id = changed.output_id, lease_token = changed.lease_token,
+  given_back_by = changed.given_back_by, claim_key = changed.claim_key,
+  claim_digest = changed.claim_digest, release_count = changed.release_count,
+  cancel_requested_at = changed.cancel_requested_at
 from unnest(
   $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::text[],
   $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-  $14::text[], $15::text[], $16::text[], $17::text[]
+  $14::text[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::text[], $20::bytea[],
+  $21::int[], $22::bigint[]
 ) as changed (
   account_id, id, status, scheduled_at, due_at, attempt_count, claimed_by, claimed_at,
   lease_expires_at, last_heartbeat_at, updated_at, completed_at, last_failed_at,
-  last_failure_reason, result, output_id, lease_token
+  last_failure_reason, result, output_id, lease_token, given_back_by, claim_key, claim_digest,
+  release_count, cancel_requested_at
 )
 where tasks.account_id = changed.account_id and tasks.id = changed.id;
 
@@ -360,7 +374,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id = $3;
 
@@ -370,7 +385,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id < $3
   and ($5::text is null or claimed_by = $5)
@@ -383,7 +399,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id < $3
   and type = $6
@@ -397,7 +414,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id < $3
   and status = 'pending'
@@ -413,7 +431,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from (
   select * from tasks where account_id = $2 and status = 'claimed' offset 0
 ) as held
@@ -429,7 +448,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id < $3
   and status = $7 and status in ('completed', 'dead_letter', 'cancelled')

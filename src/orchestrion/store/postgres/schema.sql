@@ -23,7 +23,8 @@ create table accounts (
   claims_window_at bigint not null,
   claims_in_window bigint not null,
   -- Not more leases than these are alive; the store's own, counted anew when it gets too high.
-  leases_at_most bigint not null default 0
+  leases_at_most bigint not null default 0,
+  require_lease_token boolean not null default false
 ) with (fillfactor = 70);
 
 create table api_keys (
@@ -58,7 +59,12 @@ create table tasks (
   output_id text,
   lease_token text,
   traceparent text,
-  due_at bigint not null
+  due_at bigint not null,
+  given_back_by bytea,
+  claim_key text collate "C",
+  claim_digest bytea,
+  release_count integer not null default 0,
+  cancel_requested_at bigint
 ) with (
   -- The versions of a life lie on one page, and what one leaves the next may use.
   fillfactor = 70,
@@ -98,6 +104,10 @@ where status = 'claimed';
 -- Claims: the order of claiming within one type.
 create index tasks_claimable on tasks (account_id, type, priority desc, due_at, id)
 where status = 'pending';
+
+-- Repeats of claims: what is held under a key.
+create index tasks_claim_keys on tasks (account_id, claim_key)
+where status = 'claimed' and claim_key is not null;
 
 create table idempotency_keys (
   account_id text collate "C" not null,

@@ -52,7 +52,8 @@ select 1 from api_keys limit 1;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = ?1 and id = ?2;
 
@@ -67,7 +68,8 @@ where account_id = :account_id and type = :type and status = 'pending' and prior
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and type = :type and status = 'pending'
   and priority = :priority and due_at <= :now
@@ -79,7 +81,8 @@ limit :limit;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and status = 'claimed' and lease_expires_at <= :now
   and type = :type
@@ -103,20 +106,27 @@ from tasks
 where account_id = :account_id and status = 'claimed' and lease_expires_at > :now;
 
 -- name: insert_task
-insert into tasks (account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+insert into tasks (
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
-  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent, due_at)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-  ?20, ?21, ?22, ?23, ?24);
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
+  lease_token, traceparent, given_back_by, claim_key, claim_digest, release_count,
+  cancel_requested_at, due_at
+)
+values (
+  ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+  ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29
+);
 
 -- name: save_task
 -- Rides on the primary key of tasks. What never changes after creation is left alone.
 update tasks
-set status = ?3, scheduled_at = ?4, due_at = ?5, attempt_count = ?6, claimed_by = ?7,
+set
+  status = ?3, scheduled_at = ?4, due_at = ?5, attempt_count = ?6, claimed_by = ?7,
   claimed_at = ?8, lease_expires_at = ?9, last_heartbeat_at = ?10, updated_at = ?11,
   completed_at = ?12, last_failed_at = ?13, last_failure_reason = ?14, result = ?15,
-  output_id = ?16, lease_token = ?17
+  output_id = ?16, lease_token = ?17, given_back_by = ?18, claim_key = ?19,
+  claim_digest = ?20, release_count = ?21, cancel_requested_at = ?22
 where account_id = ?1 and id = ?2;
 
 -- name: delete_task
@@ -162,7 +172,8 @@ set window_at = excluded.window_at, count = excluded.count;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and id < :before
   and (:status is null or status = :status)
@@ -176,7 +187,8 @@ limit :limit;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and status = 'pending' and id < :before
   and (:type is null or type = :type)
@@ -190,7 +202,8 @@ limit :limit;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks indexed by tasks_leased
 where account_id = :account_id and status = 'claimed' and id < :before
   and (:type is null or type = :type)
@@ -203,7 +216,8 @@ limit :limit;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and status = :status
   and (status = 'completed' or status = 'dead_letter' or status = 'cancelled')
@@ -218,7 +232,8 @@ limit :limit;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = :account_id and type = :type and id < :before
   and (:status is null or status = :status)

@@ -23,7 +23,8 @@ create table accounts (
   creates_window_at integer not null,
   creates_in_window integer not null,
   claims_window_at integer not null,
-  claims_in_window integer not null
+  claims_in_window integer not null,
+  require_lease_token integer not null default 0
 ) strict, without rowid;
 
 create table api_keys (
@@ -59,6 +60,11 @@ create table tasks (
   lease_token text,
   traceparent text,
   due_at integer not null,
+  given_back_by blob,
+  claim_key text,
+  claim_digest blob,
+  release_count integer not null default 0,
+  cancel_requested_at integer,
   primary key (account_id, id)
 ) strict;
 
@@ -81,6 +87,10 @@ where status = 'completed' or status = 'dead_letter' or status = 'cancelled';
 
 -- Lists by type, newest first.
 create index tasks_by_type on tasks (account_id, type, id);
+
+-- Repeats of claims: what is held under a key.
+create index tasks_claim_keys on tasks (account_id, claim_key)
+where status = 'claimed' and claim_key is not null;
 
 create table idempotency_keys (
   account_id text not null references accounts (id),
