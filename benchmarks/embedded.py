@@ -71,7 +71,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         """Claim a task; there must be one."""
         command = ClaimNext(
             account_id=self.account_id,
-            type="bench",
+            types=("bench",),
             lease=Lease(worker_id="worker-1", token=self.mint.lease_token()),
         )
         outcome = await self.writer.submit(command)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
+from msgspec.structs import replace
 
 from orchestrion.documents import read_document
 
@@ -32,8 +33,9 @@ class AnswerCheck:
     ) -> None:
         """Raise AssertionError if the answer is not one that the document describes.
 
-        `path` is a template of the document or a concrete path without its query.
+        `path` is a template of the document or a concrete path, perhaps with its query.
         """
+        path, _, query = path.partition("?")
         answer = _Answer(
             request=f"{method} {path}",
             status=status,
@@ -50,7 +52,7 @@ class AnswerCheck:
             raise answer.wrong(f"its operation has only the statuses {known}")
         _check_headers(answer, promise)
         if not answer.bodiless:
-            _check_body(answer, promise)
+            _check_body(answer, promise.asked(query))
 
     def _check_stray(self, answer: "_Answer") -> None:
         # No operation: a path or a method the document does not know. Preflights have no body.
@@ -67,8 +69,20 @@ class _Promise(msgspec.Struct, frozen=True, kw_only=True):
 
     media: str = ""
     validator: Draft202012Validator | None = None
+    # Of the view `compact`, and where `fields` were chosen.
+    compact: Draft202012Validator | None = None
+    partial: Draft202012Validator | None = None
     headers: tuple[str, ...] = ()
     guided: bool = False
+
+    def asked(self, query: str) -> "_Promise":
+        """Give what is promised to a request with this query."""
+        parameters = parse_qs(query)
+        if self.partial is not None and "fields" in parameters:
+            return replace(self, validator=self.partial)
+        if self.compact is not None and parameters.get("view") == ["compact"]:
+            return replace(self, validator=self.compact)
+        return self
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,15 +149,18 @@ class _Book:
         ((media, content),) = answer["content"].items()
         # The documents that describe the API are the only JSON under /v1 without guidance.
         described = "304" in self._document["paths"][path].get("get", {}).get("responses", {})
+        compact = content.get("x-compact")
         return _Promise(
             media=media,
             validator=self._validator(content["schema"]),
+            compact=compact and self._validator(compact),
+            partial=compact and _validator(_partial(self.closed(content["schema"]))),
             headers=headers,
             guided=status >= 400 or (path.startswith("/v1/") and not described),
         )
 
     def _validator(self, schema: Json) -> Draft202012Validator:
-        return Draft202012Validator(self.closed(schema), format_checker=_formats())
+        return _validator(self.closed(schema))
 
     def _resolved(self, node: Json) -> Json:
         if "$ref" not in node:
@@ -171,6 +188,19 @@ class _Book:
             if key in schema:
                 schema[key] = [self.closed(one) for one in schema[key]]
         return schema
+
+
+def _validator(schema: Json) -> Draft202012Validator:
+    return Draft202012Validator(schema, format_checker=_formats())
+
+
+def _partial(schema: Json) -> Json:
+    """Ask for no field of a task."""
+    items = schema["properties"].get("items")
+    if items is None:
+        return {**schema, "required": ["agent_contract"]}
+    properties = {**schema["properties"], "items": {**items, "items": _partial(items["items"])}}
+    return {**schema, "properties": properties}
 
 
 @cache

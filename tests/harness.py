@@ -100,7 +100,7 @@ async def running(
         await response.aread()
         check.check(
             response.request.method,
-            response.request.url.path,
+            f"{response.request.url.path}?{response.request.url.query.decode()}",
             response.status_code,
             response.headers,
             response.content,

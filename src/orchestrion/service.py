@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from orchestrion import __version__
 from orchestrion.api.address import Addresses, Network
 from orchestrion.api.app import NO_OPERATION, create_app
+from orchestrion.api.attempts import AttemptHandlers
 from orchestrion.api.auth import Authenticator
 from orchestrion.api.billing import BillingHandlers
 from orchestrion.api.discovery import documents
@@ -19,6 +20,7 @@ from orchestrion.api.http import Request
 from orchestrion.api.keys import KeyHandlers
 from orchestrion.api.limits import Limiter
 from orchestrion.api.manifests import Site
+from orchestrion.api.reading import ReadingHandlers
 from orchestrion.api.respond import Responder
 from orchestrion.api.tasks import TaskHandlers
 from orchestrion.core.contract import Guide
@@ -121,7 +123,9 @@ class Service:
 
     def _handlers(self) -> Mapping[str, Handler]:
         options, around = self.options, self.around
-        tasks = TaskHandlers(self.writer, around.reader, self.responder, self.mint, self.limiter)
+        tasks = TaskHandlers(self.writer, self.responder, self.mint)
+        attempts = AttemptHandlers(self.writer, self.responder, self.mint, self.limiter)
+        reading = ReadingHandlers(around.reader, self.responder)
         billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
         keys = KeyHandlers(self.writer, self.responder, self.mint, options.registration)
         watched = Watched(
@@ -131,7 +135,7 @@ class Service:
         )
         health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
         return {
-            **_methods(tasks, billing, keys, health),
+            **_methods(tasks, attempts, reading, billing, keys, health),
             **documents(self._site()),
         }
 

@@ -84,7 +84,7 @@ async def test_types_that_differ_in_case_or_sign_are_different_types(engine: Eng
 
     for number, type_ in enumerate(TYPES):
         outcomes = await engine.together(
-            [asks.claim_next(number, type=type_), asks.claim_next(100 + number, type=type_)]
+            [asks.claim_next(number, types=(type_,)), asks.claim_next(100 + number, types=(type_,))]
         )
         assert [type(outcome) for outcome in outcomes] == [Held, NoTask]
         assert held(outcomes) == [a_task_id(number)]
@@ -98,7 +98,7 @@ async def test_accounts_and_types_in_one_batch_do_not_mix(engine: Engine) -> Non
         asks.create(number, account_id=one, type=type_) for number, (one, type_) in enumerate(names)
     ]
     claims: list[Command] = [
-        asks.claim_next(number, account_id=one, type=type_)
+        asks.claim_next(number, account_id=one, types=(type_,))
         for number, (one, type_) in enumerate(names)
     ]
 

@@ -42,7 +42,7 @@ def a_lease(number: int, worker_id: str | None = "me") -> Lease:
 
 
 def claim_next(number: int = 99, **changes: object) -> ClaimNext:
-    command = ClaimNext(account_id=ACCOUNT_ID, type="report", lease=a_lease(number))
+    command = ClaimNext(account_id=ACCOUNT_ID, types=("report",), lease=a_lease(number))
     return replace(command, **changes)
 
 

@@ -57,7 +57,7 @@ def some_commands(random: Random, tasks: list[Task]) -> list[Command]:
 def _draw_claims(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
     del tasks
     for number in range(random.randrange(1 + size)):
-        yield asks.claim_next(random.randrange(10**9) + number, type=_a_type(random))
+        yield asks.claim_next(random.randrange(10**9) + number, types=(_a_type(random),))
 
 
 def _draw_creates(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:

@@ -49,7 +49,8 @@ class Plainly:
         claimable = [
             task
             for task in rows
-            if (task.account_id, task.type) == (command.account_id, command.type)
+            if task.account_id == command.account_id
+            and task.type in command.types
             and task.status is Status.PENDING
             and task.due(NOW)
         ]
@@ -251,7 +252,7 @@ def test_overdue_tasks_that_keep_attempts_do_not_make_a_claim_ask_again() -> Non
 def test_a_claim_of_another_type_is_not_held_up() -> None:
     world = World([*overdue(40, attempt_count=3), a_task(id=a_task_id(90), type="mail")])
 
-    first, second = world.submit(asks.claim_next(1), asks.claim_next(2, type="mail"))
+    first, second = world.submit(asks.claim_next(1), asks.claim_next(2, types=("mail",)))
 
     assert first == Again()
     assert expect(Held, second).task.type == "mail"

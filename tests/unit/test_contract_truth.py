@@ -51,7 +51,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 WRITES: Mapping[str, Callable[[Call], Command]] = MappingProxyType(
     {
         "create_task": lambda call: asks.create(call.number, type=call.type),
-        "claim_next_task": lambda call: asks.claim_next(call.number, type=call.type),
+        "claim_next_task": lambda call: asks.claim_next(call.number, types=(call.type,)),
         "claim_task": lambda call: asks.claim_task(call.task_id, call.number),
         "complete_task": lambda call: asks.complete(call.task_id, call.lease_token),
         "fail_task": lambda call: asks.fail(call.task_id, call.lease_token),

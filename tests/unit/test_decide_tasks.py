@@ -151,7 +151,7 @@ def test_each_command_of_a_batch_sees_what_the_earlier_ones_left() -> None:
     commands: list[Command] = [
         asks.heartbeat(LIVE.id, TOKEN),
         asks.complete(LIVE.id, TOKEN),
-        asks.complete(LIVE.id, TOKEN),
+        asks.complete(LIVE.id),
         asks.heartbeat(LIVE.id, TOKEN),
     ]
     view = a_view(*commands, tasks=[LIVE])

@@ -119,6 +119,7 @@ def test_fail_makes_the_task_claimable_at_once() -> None:
         last_heartbeat_at=None,
         last_failed_at=NOW,
         last_failure_reason="no ink",
+        given_back_by=Failure(reason="no ink").digest(Verb.FAIL, TOKEN),
         updated_at=NOW,
     )
     assert expect(Task, failed).due(NOW)
@@ -145,7 +146,9 @@ def test_fail_without_a_reason_forgets_the_reason_of_the_failure_before() -> Non
 def test_fail_of_the_last_attempt_is_a_dead_letter_and_ignores_the_delay() -> None:
     task = a_task(Status.CLAIMED, attempt_count=3, scheduled_at=ago(90), last_heartbeat_at=ago(5))
 
-    dead = lifecycle.fail(task, NOW, TOKEN, Failure(reason="no ink", retry_after_seconds=90))
+    failure = Failure(reason="no ink", retry_after_seconds=90)
+
+    dead = lifecycle.fail(task, NOW, TOKEN, failure)
 
     assert dead == replace(
         task,
@@ -156,6 +159,7 @@ def test_fail_of_the_last_attempt_is_a_dead_letter_and_ignores_the_delay() -> No
         last_heartbeat_at=None,
         last_failed_at=NOW,
         last_failure_reason="no ink",
+        given_back_by=failure.digest(Verb.FAIL, TOKEN),
         updated_at=NOW,
     )
 
@@ -242,8 +246,8 @@ def test_updated_at_moves_with_the_state_and_never_otherwise(
     after = apply(verb, task, token)
 
     if isinstance(after, Task):
-        expected = task.updated_at if verb is Verb.HEARTBEAT else NOW
-        assert after.updated_at == expected
+        stays = after.status is task.status and after.lease_token == task.lease_token
+        assert after.updated_at == (task.updated_at if stays else NOW)
 
 
 @given(task=tasks(), verb=st.sampled_from(Verb), token=tokens())
@@ -284,7 +288,11 @@ def test_attempts_go_up_by_claims_alone_and_never_pass_the_maximum(
     after = apply(verb, task, token)
 
     if isinstance(after, Task) and task.attempts_left:
-        expected = {Verb.CLAIM: task.attempt_count + 1, Verb.REQUEUE: 0}
+        expected = {
+            Verb.CLAIM: task.attempt_count + 1,
+            Verb.RELEASE: task.attempt_count - 1,
+            Verb.REQUEUE: 0,
+        }
         assert after.attempt_count == expected.get(verb, task.attempt_count)
         assert after.attempt_count <= after.max_attempts
 

@@ -4,6 +4,7 @@ from types import MappingProxyType
 import pytest
 
 from orchestrion.core.lifecycle import TABLE, TERMINAL, Verb
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import ENDED, Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, ago, expect, later
@@ -24,26 +25,45 @@ SITUATIONS: Mapping[str, Task] = MappingProxyType(
         "completed": a_task(Status.COMPLETED),
         "dead_letter": a_task(Status.DEAD_LETTER),
         "cancelled": a_task(Status.CANCELLED),
+        # A worker still holds these, and is asked to give them back.
+        "asked": a_task(Status.CLAIMED, cancel_requested_at=ago(20)),
+        "asked_last": a_task(Status.CLAIMED, cancel_requested_at=ago(20), attempt_count=3),
+        "asked_over": a_task(
+            Status.CLAIMED, cancel_requested_at=ago(20), lease_expires_at=ago(1)
+        ),
+        "asked_done": a_task(Status.COMPLETED, cancel_requested_at=ago(20)),
+        "released": a_task(lease_token=TOKEN, release_count=1),
+        "released_often": a_task(Status.CLAIMED, release_count=RELEASES_MAX),
+        "released_often_last": a_task(
+            Status.CLAIMED, release_count=RELEASES_MAX, attempt_count=3
+        ),
     }
 )
 
 # What comes of each verb in each situation: a state, or a refusal with its reason.
 GRID = """
-             claim       heartbeat   complete    fail         cancel     requeue  expire
-fresh        claimed     invalid     invalid     invalid      cancelled  invalid  invalid
-due_now      claimed     invalid     invalid     invalid      cancelled  invalid  invalid
-later        not_yet     invalid     invalid     invalid      cancelled  invalid  invalid
-failed_once  claimed     invalid     invalid     invalid      cancelled  invalid  invalid
-live         invalid     claimed     completed   pending      held       invalid  invalid
-live_last    invalid     claimed     completed   dead_letter  held       invalid  invalid
-live_1ms     invalid     claimed     completed   pending      held       invalid  invalid
-over         claimed     expired     expired     expired      cancelled  invalid  pending
-over_now     claimed     expired     expired     expired      cancelled  invalid  pending
-over_last    invalid     expired     expired     expired      invalid    pending  dead_letter
-completed    invalid     invalid     invalid     invalid      invalid    invalid  invalid
-dead_letter  invalid     invalid     invalid     invalid      invalid    pending  invalid
-cancelled    invalid     invalid     invalid     invalid      invalid    invalid  invalid
-"""
+                     claim    heartbeat complete  fail        release     cancel    request_cancel requeue expire
+fresh                claimed  invalid   invalid   invalid     invalid     cancelled cancelled      invalid invalid
+due_now              claimed  invalid   invalid   invalid     invalid     cancelled cancelled      invalid invalid
+later                not_yet  invalid   invalid   invalid     invalid     cancelled cancelled      invalid invalid
+failed_once          claimed  invalid   invalid   invalid     invalid     cancelled cancelled      invalid invalid
+live                 invalid  claimed   completed pending     pending     held      claimed        invalid invalid
+live_last            invalid  claimed   completed dead_letter pending     held      claimed        invalid invalid
+live_1ms             invalid  claimed   completed pending     pending     held      claimed        invalid invalid
+over                 claimed  expired   expired   expired     expired     cancelled cancelled      invalid pending
+over_now             claimed  expired   expired   expired     expired     cancelled cancelled      invalid pending
+over_last            invalid  expired   expired   expired     expired     invalid   invalid        pending dead_letter
+completed            invalid  invalid   invalid   invalid     invalid     invalid   invalid        invalid invalid
+dead_letter          invalid  invalid   invalid   invalid     invalid     invalid   invalid        pending invalid
+cancelled            invalid  invalid   invalid   invalid     invalid     invalid   invalid        invalid invalid
+asked                invalid  claimed   completed cancelled   cancelled   held      claimed        invalid invalid
+asked_last           invalid  claimed   completed cancelled   cancelled   held      claimed        invalid invalid
+asked_over           invalid  expired   expired   expired     expired     invalid   invalid        invalid cancelled
+asked_done           invalid  invalid   invalid   invalid     invalid     invalid   invalid        invalid invalid
+released             claimed  invalid   invalid   invalid     invalid     cancelled cancelled      invalid invalid
+released_often       invalid  claimed   completed pending     pending     held      claimed        invalid invalid
+released_often_last  invalid  claimed   completed dead_letter dead_letter held      claimed        invalid invalid
+"""  # noqa: E501 - a table is read by its columns
 
 REFUSALS = MappingProxyType(
     {
@@ -54,7 +74,11 @@ REFUSALS = MappingProxyType(
     }
 )
 
-HOLDERS_VERBS = (Verb.HEARTBEAT, Verb.COMPLETE, Verb.FAIL)
+HOLDERS_VERBS = (Verb.HEARTBEAT, Verb.COMPLETE, Verb.FAIL, Verb.RELEASE)
+# Nobody can release without a token, so its own column says what the current one does.
+UNFENCED = tuple(verb for verb in Verb if verb is not Verb.RELEASE)
+# What the holder of the last lease may say again, for it says the same.
+REPEATS = frozenset({("completed", Verb.COMPLETE), ("asked_done", Verb.COMPLETE)})
 
 
 def cells() -> list[tuple[str, Verb, str]]:
@@ -79,7 +103,9 @@ def test_the_grid_has_every_verb_in_every_situation() -> None:
     assert {task.status for task in SITUATIONS.values()} == set(Status)
 
 
-@pytest.mark.parametrize(("situation", "verb", "expected"), cells())
+@pytest.mark.parametrize(
+    ("situation", "verb", "expected"), [cell for cell in cells() if cell[1] in UNFENCED]
+)
 def test_a_verb_without_a_token_does_what_the_grid_says(
     situation: str, verb: Verb, expected: str
 ) -> None:
@@ -95,7 +121,9 @@ def test_a_verb_without_a_token_does_what_the_grid_says(
     [
         cell
         for cell in cells()
-        if cell[1] in HOLDERS_VERBS and SITUATIONS[cell[0]].lease_token is not None
+        if cell[1] in HOLDERS_VERBS
+        and SITUATIONS[cell[0]].lease_token is not None
+        and cell[:2] not in REPEATS
     ],
 )
 def test_the_current_token_changes_nothing_about_the_grid(
@@ -106,6 +134,13 @@ def test_the_current_token_changes_nothing_about_the_grid(
     outcome = apply(verb, task, task.lease_token)
 
     assert described(outcome) == REFUSALS.get(expected, expected)
+
+
+@pytest.mark.parametrize(("situation", "verb"), REPEATS)
+def test_the_holder_of_the_last_lease_may_say_it_again(situation: str, verb: Verb) -> None:
+    task = SITUATIONS[situation]
+
+    assert apply(verb, task, task.lease_token) is task
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -121,7 +156,8 @@ def test_a_token_that_is_not_the_current_one_is_superseded_in_every_state(
 
 
 @pytest.mark.parametrize(
-    ("situation", "verb"), [cell[:2] for cell in cells() if cell[2] in REFUSALS]
+    ("situation", "verb"),
+    [cell[:2] for cell in cells() if cell[1] in UNFENCED and cell[2] in REFUSALS],
 )
 def test_a_refusal_names_the_moment_and_the_task(situation: str, verb: Verb) -> None:
     task = SITUATIONS[situation]
@@ -173,6 +209,14 @@ def test_of_what_ended_only_a_dead_letter_can_go_on() -> None:
 
     assert leaving == {Status.DEAD_LETTER}
     assert ENDED - leaving == TERMINAL
+
+
+def test_a_lease_ends_in_cancelled_once_a_cancel_was_requested_unless_the_work_was_done() -> None:
+    withdrawing = {pair[1]: row.withdrawn for pair, row in TABLE.items() if row.withdrawn}
+
+    assert withdrawing == dict.fromkeys(
+        (Verb.FAIL, Verb.RELEASE, Verb.EXPIRE), Status.CANCELLED
+    )
 
 
 def test_every_row_that_can_exhaust_ends_in_dead_letter() -> None:

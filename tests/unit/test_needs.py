@@ -66,7 +66,7 @@ def test_candidates_are_one_per_claim_and_one_per_command_that_may_take_one() ->
         [
             asks.claim_next(1),
             asks.claim_next(2),
-            asks.claim_next(3, type="mail"),
+            asks.claim_next(3, types=("mail",)),
             asks.cancel(TASK),
             asks.claim_task(TASK),
             asks.cancel(TASK, account_id=OTHER_ACCOUNT_ID),

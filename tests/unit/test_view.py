@@ -35,8 +35,8 @@ def test_a_task_is_seen_under_its_own_account_alone() -> None:
 def test_the_first_claimable_task_stays_until_it_changes() -> None:
     view = a_loaded_view()
 
-    first = view.first_claimable(REPORTS)
-    again = view.first_claimable(REPORTS)
+    first = view.first_claimable([REPORTS])
+    again = view.first_claimable([REPORTS])
 
     assert first is again
     assert first is not None
@@ -49,9 +49,9 @@ def test_a_task_that_got_another_place_is_found_at_its_new_place_alone() -> None
 
     view.put(first)
 
-    found = [view.first_claimable(REPORTS)]
+    found = [view.first_claimable([REPORTS])]
     view.put(a_task(Status.CANCELLED, id=a_task_id(2)))
-    found.append(view.first_claimable(REPORTS))
+    found.append(view.first_claimable([REPORTS]))
     assert [task and task.id for task in found] == [a_task_id(2), a_task_id(1)]
 
 
@@ -61,14 +61,14 @@ def test_a_task_that_was_put_off_or_deleted_is_not_claimable() -> None:
     view.put(a_task(id=a_task_id(1), scheduled_at=later(1)))
     view.delete(a_task(Status.COMPLETED, id=a_task_id(2)))
 
-    assert view.first_claimable(REPORTS) is None
+    assert view.first_claimable([REPORTS]) is None
 
 
 def test_a_type_that_was_not_asked_for_has_nothing_claimable() -> None:
     view = a_loaded_view()
     view.insert(a_task(id=a_task_id(9), type="mail"))
 
-    assert view.first_claimable((ACCOUNT_ID, "mail")) is None
+    assert view.first_claimable([(ACCOUNT_ID, "mail")]) is None
 
 
 def test_overdue_rows_are_handed_out_once_and_not_when_they_are_gone() -> None:

@@ -1,11 +1,13 @@
 """Query strings: keys have no place in them, and nothing is given twice."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
 from orchestrion.core import limits
 from orchestrion.core.ids import KEY_PREFIX, AccountId
 from orchestrion.core.listing import PageQuery, position
+from orchestrion.core.shape import FULL, Shape
 from orchestrion.core.strict_json import Malformed
 from orchestrion.core.task import Status
 
@@ -50,7 +52,7 @@ def read_query(raw: bytes) -> dict[str, str]:
     return found
 
 
-def page_query(account_id: AccountId, query: dict[str, str]) -> PageQuery:
+def page_query(account_id: AccountId, query: Mapping[str, str]) -> PageQuery:
     """Read the filters and place of a list. Raises Malformed."""
     status = query.get("status")
     if status is not None and status not in _STATUSES:
@@ -66,13 +68,15 @@ def page_query(account_id: AccountId, query: dict[str, str]) -> PageQuery:
     return _placed(page, query.get("cursor"))
 
 
-def next_page_endpoint(page: PageQuery, cursor: str) -> str:
-    """Write the endpoint of the next page with the same filters and limit."""
+def next_page_endpoint(page: PageQuery, cursor: str, shape: Shape = FULL) -> str:
+    """Write the endpoint of the next page with the same filters, limit and shape."""
     parameters = {
         "status": page.status,
         "type": page.type,
         "claimed_by": page.claimed_by,
         "limit": str(page.limit) if page.limit != limits.PAGE_SIZE_DEFAULT else None,
+        "view": shape.view if shape.view is not FULL.view else None,
+        "fields": ",".join(shape.fields) or None,
         "cursor": cursor,
     }
     given = {name: value for name, value in parameters.items() if value is not None}

@@ -5,6 +5,7 @@ from orchestrion.api.schema.refusals import UNKNOWN_ROUTE, cases
 from orchestrion.cli.flags import default_of
 from orchestrion.core.errors import CATALOGUE, ErrorCode
 from orchestrion.core.lifecycle import CREATED, TERMINAL
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.operations import OPERATIONS
 from orchestrion.core.task import Status
 from orchestrion.settings import SETTINGS, Setting
@@ -28,11 +29,13 @@ def lifecycle_page() -> str:
         "# The life of a task",
         "A task begins when it is created. It changes state only as shown here; any other verb is "
         "refused with 409\n`invalid_transition` and changes nothing. `expire` is no request: it "
-        "happens when a lease runs out.",
+        "happens when a lease runs out.\n`request_cancel` is a cancel with `force: true`.",
         _fenced("mermaid", ["stateDiagram-v2", f"    [*] --> {CREATED}: create", *arrows, *final]),
         _table("| from | verb | when | to |", rows),
         "A claim counts as an attempt. After the last one a failure or an expiry ends in "
-        "`dead_letter`; requeue gives the task\nall its attempts again.",
+        "`dead_letter`; requeue gives the task\nall its attempts again. A release takes the claim "
+        f"back, so it counts as none; after {RELEASES_MAX} releases a further one\ncounts as a "
+        "failure.",
     )
 
 

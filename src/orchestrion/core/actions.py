@@ -14,7 +14,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     action: ActionCode
     available: bool = True
     recommended: bool = False
-    description: str
+    # Left out only where every word counts.
+    description: str | UnsetType
     method: str | UnsetType = UNSET
     endpoint: str | UnsetType = UNSET
     retry_after_seconds: int | UnsetType = UNSET

@@ -1,5 +1,6 @@
 """Request bodies and answers as they stand on the wire, where they are not core values."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -158,9 +159,9 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of tasks."""
+    """A page of tasks, in the shape that was asked for."""
 
-    items: list[TaskWithContract]
+    items: Sequence[object]
     page_info: PageInfo = msgspec.field(name="pageInfo")
     agent_contract: AgentContract
 

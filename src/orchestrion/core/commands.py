@@ -25,11 +25,17 @@ class CreateTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimNext(msgspec.Struct, frozen=True, kw_only=True):
-    """Claim the first claimable task of a type."""
+    """Claim the first claimable task of these types, and one more for each further token."""
 
     account_id: AccountId
-    type: str
+    types: tuple[str, ...]
     lease: Lease
+    more: tuple[LeaseToken, ...] = ()
+
+    @property
+    def tasks_max(self) -> int:
+        """How many tasks it may hand out."""
+        return 1 + len(self.more)
 
 
 class ClaimTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +81,14 @@ class ReleaseTask(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure
 
 
+class UndoClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """Undo a claim whose answer never left the server."""
+
+    account_id: AccountId
+    task_id: TaskId
+    lease_token: LeaseToken
+
+
 class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
     """Withdraw a pending task."""
 
@@ -94,6 +108,21 @@ class RequeueTask(msgspec.Struct, frozen=True, kw_only=True):
 
     account_id: AccountId
     task_id: TaskId
+
+
+class FinishAndClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """End an attempt and, unless that is refused, claim what comes next."""
+
+    account_id: AccountId
+    finish: CompleteTask | FailTask
+    claim: ClaimNext
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands of one kind and one request: decided in order, committed at once."""
+
+    account_id: AccountId
+    commands: tuple[CreateTask, ...] | tuple[CompleteTask | FailTask | Heartbeat, ...]
 
 
 class RegisterKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,15 +167,41 @@ OnTask = (
     | FailTask
     | Heartbeat
     | ReleaseTask
+    | UndoClaim
     | CancelTask
     | RequestCancel
     | RequeueTask
 )
 Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys
 Job = Sweep | CountRequests
-Command = CreateTask | ClaimNext | OnTask | RegisterKey | Job
+Single = CreateTask | ClaimNext | OnTask | RegisterKey | Job
+Command = Single | FinishAndClaim | Together
 
 
 def account_of(command: Command) -> AccountId | None:
     """Name the one account a command concerns; None if there may be several."""
     return None if isinstance(command, CountRequests) else command.account_id
+
+
+def parts_of(command: Command) -> tuple[Single, ...]:
+    """Give the single commands that one is made of."""
+    match command:
+        case Together():
+            return command.commands
+        case FinishAndClaim():
+            return (command.finish, command.claim)
+        case _:
+            return (command,)
+
+
+def weight_of(command: Command) -> int:
+    """Say as how many commands one counts: by how many tasks it may write."""
+    match command:
+        case Together():
+            return len(command.commands)
+        case ClaimNext():
+            return command.tasks_max
+        case FinishAndClaim():
+            return 1 + command.claim.tasks_max
+        case _:
+            return 1

@@ -165,6 +165,14 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
         return (recommended(step), actions.CHECK_BILLING)
 
 
+def brief(guidance: AgentContract) -> AgentContract:
+    """Keep the one step that is recommended, in codes alone."""
+    first = replace(guidance.next_actions[0], description=UNSET)
+    return replace(
+        guidance, next_actions=(first,), recommended_heartbeat_interval_seconds=UNSET
+    )
+
+
 def listed(next_endpoint: str | None) -> AgentContract:
     """Guide the reader of a list, beside the guidance on each item."""
     if next_endpoint is None:

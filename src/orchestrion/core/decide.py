@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from orchestrion.core import counting, idempotency, lifecycle, quota
+from orchestrion.core import claiming, counting, idempotency, lifecycle, quota
 from orchestrion.core.account import Account, ApiKey, RequestCount, new_account
 from orchestrion.core.commands import (
     CancelTask,
@@ -17,6 +17,7 @@ from orchestrion.core.commands import (
     CreateTask,
     ExpireLeases,
     FailTask,
+    FinishAndClaim,
     Heartbeat,
     OnTask,
     PurgeFinished,
@@ -26,25 +27,26 @@ from orchestrion.core.commands import (
     RequestCancel,
     RequeueTask,
     Sweep,
+    Together,
+    UndoClaim,
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import SECOND
 from orchestrion.core.limits import SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_BEHIND_SECONDS_MAX
 from orchestrion.core.outcomes import (
-    Again,
     Changed,
     Counted,
     Held,
-    NoTask,
     Outcome,
     Registered,
     Rejection,
+    Several,
     Swept,
     Window,
 )
 from orchestrion.core.plans import Catalogue
 from orchestrion.core.task import ENDED, Status, Task
-from orchestrion.core.view import IdempotencyRow, TypeKey, View, count_key
+from orchestrion.core.view import IdempotencyRow, View, count_key
 
 TOO_FAR_AHEAD = "scheduledAt must not be more than 30 days ahead."
 TOO_FAR_BEHIND = "scheduledAt must not be more than 60 seconds in the past."
@@ -61,7 +63,11 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
         case CreateTask():
             return _create(command, catalogue, view)
         case ClaimNext():
-            return _claim_next(command, catalogue, view)
+            return claiming.claim_next(command, catalogue, view)
+        case FinishAndClaim():
+            return _finish_and_claim(command, catalogue, view)
+        case Together():
+            return Several(outcomes=tuple(decide_all(command.commands, catalogue, view)))
         case RegisterKey():
             return _register(command, view)
         case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys():
@@ -70,6 +76,14 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
             return Counted(counts=tuple(_count(command, view)))
         case _:
             return _on_task(command, catalogue, view)
+
+
+def _finish_and_claim(command: FinishAndClaim, catalogue: Catalogue, view: View) -> Outcome:
+    finished = _on_task(command.finish, catalogue, view)
+    if isinstance(finished, Rejection):
+        return finished
+    claimed = claiming.claim_next(command.claim, catalogue, view)
+    return Several(outcomes=(finished, claimed))
 
 
 def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
@@ -86,6 +100,8 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
             changed = lifecycle.heartbeat(task, now, command.lease_token)
         case ReleaseTask():
             changed = lifecycle.release(task, now, command.lease_token, command.failure)
+        case UndoClaim():
+            changed = lifecycle.undo(task, now, command.lease_token)
         case CancelTask():
             changed = lifecycle.cancel(task, now)
         case RequestCancel():
@@ -93,7 +109,7 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
         case RequeueTask():
             changed = lifecycle.requeue(task, now)
         case ClaimTask():
-            return _claim_task(command, task, catalogue, view)
+            return claiming.claim_task(command, task, catalogue, view)
         case _:
             assert_never(command)
     if isinstance(changed, Rejection):
@@ -172,71 +188,8 @@ def _new_task(command: CreateTask, view: View) -> Task:
     )
 
 
-def _claim_next(command: ClaimNext, catalogue: Catalogue, view: View) -> Outcome:
-    account, refused = _may_claim(command, catalogue, view)
-    if refused:
-        return refused
-    key = (command.account_id, command.type)
-    if key in view.unsettled or _expired_out_of_sight(key, view):
-        # Later claims of the batch wait as well, so that first come stays first served.
-        view.unsettled.add(key)
-        return Again()
-    task = view.first_claimable(key)
-    if task is None:
-        return NoTask(now=view.now, window=_claims_window(account, catalogue, view))
-    return _hand_out(command, task, account, catalogue, view)
-
-
-def _claim_task(command: ClaimTask, task: Task, catalogue: Catalogue, view: View) -> Outcome:
-    account, refused = _may_claim(command, catalogue, view)
-    return refused or _hand_out(command, task, account, catalogue, view)
-
-
-def _may_claim(
-    command: ClaimNext | ClaimTask, catalogue: Catalogue, view: View
-) -> tuple[Account, Rejection | None]:
-    account = quota.rolled(view.accounts[command.account_id], view.now)
-    leases = quota.Leases(
-        live=view.live_leases[command.account_id],
-        first_end=view.lease_ends.get(command.account_id),
-    )
-    return account, quota.may_claim(account, catalogue, leases, view.now)
-
-
-def _expired_out_of_sight(key: TypeKey, view: View) -> bool:
-    """Expire the loaded overdue rows; true if one died and a better one may not be loaded."""
-    died = False
-    for task in view.take_overdue(key):
-        expired = lifecycle.released(task, view.now)
-        if expired is not task:
-            view.put(expired)
-        # A sweep earlier in the batch may have ended it already, which hides others as well.
-        died = died or expired.status in ENDED
-    return died and key in view.more_overdue
-
-
-def _hand_out(
-    command: ClaimNext | ClaimTask,
-    task: Task,
-    account: Account,
-    catalogue: Catalogue,
-    view: View,
-) -> Outcome:
-    held = lifecycle.claim(task, view.now, command.lease)
-    if isinstance(held, Rejection):
-        return replace(held, window=_claims_window(account, catalogue, view))
-    account = quota.claimed(account)
-    view.put(held)
-    view.put_account(account)
-    return Held(task=held, now=view.now, window=_claims_window(account, catalogue, view))
-
-
 def _creates_window(account: Account, catalogue: Catalogue, view: View) -> Window:
     return quota.creates(account, catalogue.in_force(account, view.now), view.now)
-
-
-def _claims_window(account: Account, catalogue: Catalogue, view: View) -> Window:
-    return quota.claims(account, catalogue.in_force(account, view.now), view.now)
 
 
 def _register(command: RegisterKey, view: View) -> Outcome:

@@ -118,7 +118,7 @@ def claim(task: Task, now: Instant, lease: Lease) -> Task | Rejection:
         lease_token=lease.token,
         given_back_by=None,
         claim_key=lease.key,
-        claim_digest=lease.digest,
+        claim_digest=lease.claim_digest,
         updated_at=now,
     )
 
@@ -158,7 +158,7 @@ def fail(
 
     A repeat changes nothing.
     """
-    sent = failure.digest(FAIL)
+    sent = None if lease_token is None else failure.digest(FAIL, lease_token)
     if _given_back_so(task, lease_token, sent):
         return task
     return _not_held(task, FAIL, now, lease_token) or _failed(task, now, failure, sent)
@@ -171,7 +171,7 @@ def release(
 
     What was released too often counts as failed. A repeat changes nothing.
     """
-    sent = failure.digest(RELEASE)
+    sent = failure.digest(RELEASE, lease_token)
     if _given_back_so(task, lease_token, sent):
         return task
     if refused := _not_held(task, RELEASE, now, lease_token):
@@ -180,13 +180,21 @@ def release(
         return _failed(task, now, failure, sent)
     given_back = _given_back(task, RELEASE, now)
     delay = failure.retry_after_seconds
+    waits = given_back.status is PENDING and delay is not None
     return replace(
         given_back,
         attempt_count=task.attempt_count - 1,
-        scheduled_at=task.scheduled_at if delay is None else Instant(now + delay * SECOND),
+        scheduled_at=_after(now, delay) if waits else task.scheduled_at,
         release_count=task.release_count + 1,
         given_back_by=sent,
     )
+
+
+def undo(task: Task, now: Instant, lease_token: LeaseToken) -> Task | Rejection:
+    """Undo a claim that its worker never heard of: unlike a release it is not counted."""
+    if refused := _not_held(task, RELEASE, now, lease_token):
+        return refused
+    return replace(_given_back(task, RELEASE, now), attempt_count=task.attempt_count - 1)
 
 
 def request_cancel(task: Task, now: Instant) -> Task | Rejection:
@@ -250,20 +258,20 @@ def _given_back(task: Task, verb: Verb, now: Instant) -> Task:
     )
 
 
-def _failed(task: Task, now: Instant, failure: Failure, sent: bytes) -> Task:
+def _failed(task: Task, now: Instant, failure: Failure, sent: bytes | None) -> Task:
     given_back = _given_back(task, FAIL, now)
-    delay = failure.retry_after_seconds
-    if given_back.status is PENDING:
-        scheduled_at = None if delay is None else Instant(now + delay * SECOND)
-    else:
-        scheduled_at = task.scheduled_at
+    goes_on = given_back.status is PENDING
     return replace(
         given_back,
-        scheduled_at=scheduled_at,
+        scheduled_at=_after(now, failure.retry_after_seconds) if goes_on else task.scheduled_at,
         last_failed_at=now,
         last_failure_reason=failure.reason,
         given_back_by=sent,
     )
+
+
+def _after(now: Instant, seconds: int | None) -> Instant | None:
+    return None if seconds is None else Instant(now + seconds * SECOND)
 
 
 def _completed_so(task: Task, lease_token: LeaseToken | None, done: Completion) -> bool:
@@ -272,15 +280,13 @@ def _completed_so(task: Task, lease_token: LeaseToken | None, done: Completion) 
         task.status is COMPLETED
         and lease_token is not None
         and lease_token == task.lease_token
-        and done == Completion(result=task.result, output_id=task.output_id)
+        and done.same_as(Completion(result=task.result, output_id=task.output_id))
     )
 
 
-def _given_back_so(task: Task, lease_token: LeaseToken | None, sent: bytes) -> bool:
+def _given_back_so(task: Task, lease_token: LeaseToken | None, sent: bytes | None) -> bool:
     """Tell whether the holder of the last lease gave the task back with this very request."""
-    return (
-        lease_token is not None and lease_token == task.lease_token and task.given_back_by == sent
-    )
+    return sent is not None and lease_token == task.lease_token and task.given_back_by == sent
 
 
 def _not_held(

@@ -55,4 +55,6 @@ RELEASES_MAX = 10
 EXPIRE_BATCH_MAX = 500
 PURGE_BATCH_MAX = 500
 CLAIM_OVERDUE_MARGIN = 32
+# As many as one claim hands out: while one of them is held, no other is claimed under the key.
+HELD_UNDER_KEY_MAX = 50
 AGAIN_MAX = 256

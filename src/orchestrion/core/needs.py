@@ -21,8 +21,12 @@ from orchestrion.core.commands import (
     ReleaseTask,
     RequestCancel,
     RequeueTask,
+    Single,
+    parts_of,
+    UndoClaim,
 )
 from orchestrion.core.ids import AccountId
+from orchestrion.core.lease import Lease
 from orchestrion.core.view import Needs, count_key
 
 
@@ -30,18 +34,24 @@ def needs_of(commands: Iterable[Command]) -> Needs:
     """Gather what the commands need, once per row."""
     needs = Needs()
     for command in commands:
-        _add(needs, command)
+        for part in parts_of(command):
+            _add(needs, part)
     return needs
 
 
-def _add(needs: Needs, command: Command) -> None:
+def _add(needs: Needs, command: Single) -> None:
     match command:
-        case CompleteTask() | FailTask() | Heartbeat() | ReleaseTask() | RequeueTask():
+        case (
+            CompleteTask()
+            | FailTask()
+            | Heartbeat()
+            | ReleaseTask()
+            | UndoClaim()
+            | RequeueTask()
+        ):
             needs.tasks.add((command.account_id, command.task_id))
         case ClaimNext():
-            key = (command.account_id, command.type)
-            needs.claims[key] = needs.claims.get(key, 0) + 1
-            _add_lease(needs, command.account_id)
+            _add_claim(needs, command)
         case CreateTask():
             needs.accounts.add(command.account_id)
             if command.idempotency_key is not None:
@@ -52,7 +62,7 @@ def _add(needs: Needs, command: Command) -> None:
         case ClaimTask():
             needs.tasks.add((command.account_id, command.task_id))
             _count(needs.naming, command.account_id)
-            _add_lease(needs, command.account_id)
+            _add_lease(needs, command.account_id, command.lease)
         case RegisterKey():
             pass
         case _:
@@ -74,10 +84,19 @@ def _add_job(needs: Needs, job: Job) -> None:
             assert_never(job)
 
 
-def _add_lease(needs: Needs, account_id: AccountId) -> None:
+def _add_claim(needs: Needs, claim: ClaimNext) -> None:
+    for type_ in claim.types:
+        key = (claim.account_id, type_)
+        needs.claims[key] = needs.claims.get(key, 0) + claim.tasks_max
+    _add_lease(needs, claim.account_id, claim.lease, claim.tasks_max)
+
+
+def _add_lease(needs: Needs, account_id: AccountId, lease: Lease, count: int = 1) -> None:
     needs.accounts.add(account_id)
-    _count(needs.leases, account_id)
+    _count(needs.leases, account_id, count)
+    if lease.key is not None:
+        needs.claim_keys.add((account_id, lease.key))
 
 
-def _count(counts: dict[AccountId, int], account_id: AccountId) -> None:
-    counts[account_id] = counts.get(account_id, 0) + 1
+def _count(counts: dict[AccountId, int], account_id: AccountId, more: int = 1) -> None:
+    counts[account_id] = counts.get(account_id, 0) + more

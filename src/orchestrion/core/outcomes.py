@@ -31,11 +31,17 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A task was claimed or its lease renewed; shown to the holder of the lease."""
+    """A task was claimed or its lease renewed; shown to the holder of the lease.
+
+    `more`: what the same claim handed out besides.
+    """
 
     task: Task
     now: Instant
     window: Window | None = None
+    more: tuple[Task, ...] = ()
+    # The claim was made before, under the same key.
+    replayed: bool = False
 
 
 class NoTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,4 +118,12 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     situation: Situation = Situation.PLAIN
 
 
-Outcome = Changed | Held | NoTask | Replayed | Registered | Swept | Counted | Again | Rejection
+class Several(msgspec.Struct, frozen=True, kw_only=True):
+    """What each part of one request came to, in order."""
+
+    outcomes: tuple["Outcome", ...]
+
+
+Outcome = (
+    Changed | Held | NoTask | Replayed | Registered | Swept | Counted | Again | Several | Rejection
+)

@@ -56,7 +56,7 @@ class Task(msgspec.Struct, frozen=True):
     traceparent: str | None
     # What the holder of the last lease sent to give it back; None if nobody did.
     given_back_by: bytes | None = None
-    # The key a live lease was claimed under, and the claim's digest.
+    # The key the last lease was claimed under, and what that claim asked (`lease.asked`).
     claim_key: str | None = None
     claim_digest: bytes | None = None
     # How often a claim of this task was undone since its creation or last requeue.

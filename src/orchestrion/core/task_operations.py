@@ -81,7 +81,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         access=Access.KEYED,
         allowance=Allowance.READS,
         answer="TaskList",
-        query=("status", "type", "claimed_by", "limit", "cursor"),
+        query=("status", "type", "claimed_by", "limit", "cursor", "view", "fields"),
     ),
     Operation(
         name="heartbeat",
@@ -152,6 +152,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         access=Access.KEYED,
         allowance=Allowance.READS,
         answer="TaskWithContract",
+        query=("view", "fields"),
         refusals=(_E.TASK_NOT_FOUND,),
     ),
     Operation(

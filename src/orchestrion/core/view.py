@@ -32,6 +32,7 @@ class Needs:
 
     __slots__ = (
         "accounts",
+        "claim_keys",
         "claims",
         "deeper",
         "idempotency",
@@ -45,6 +46,7 @@ class Needs:
         self.tasks: set[TaskKey] = set()
         self.accounts: set[AccountId] = set()
         self.idempotency: set[IdempotencyKey] = set()
+        self.claim_keys: set[IdempotencyKey] = set()
         self.request_counts: set[CountKey] = set()
         self.claims: dict[TypeKey, int] = {}
         self.leases: dict[AccountId, int] = {}
@@ -85,6 +87,7 @@ class View:
         self.deleted_idempotency: list[IdempotencyKey] = []
         self._tasks: dict[TaskKey, Task] = {}
         self._idempotency: dict[IdempotencyKey, IdempotencyRow] = {}
+        self._claimed_under: dict[IdempotencyKey, set[TaskKey]] = {}
         self._request_counts: dict[CountKey, RequestCount] = {}
         self._changed_counts: dict[CountKey, RequestCount] = {}
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
@@ -110,6 +113,11 @@ class View:
         for row in rows:
             self._idempotency[row.account_id, row.key] = row
 
+    def load_claim_keys(self, rows: Iterable[tuple[AccountId, str, TaskId]]) -> None:
+        """Take which tasks were claimed under which key: by account, key and task."""
+        for account_id, key, task_id in rows:
+            self._claimed_under.setdefault((account_id, key), set()).add((account_id, task_id))
+
     def load_request_counts(self, rows: Iterable[RequestCount]) -> None:
         """Take counters as they are kept."""
         self._request_counts.update((count_key(row), row) for row in rows)
@@ -130,6 +138,16 @@ class View:
     def remembered(self, account_id: AccountId, key: str) -> IdempotencyRow | None:
         """Give what is remembered of an idempotency key."""
         return self._idempotency.get((account_id, key))
+
+    def held_under(self, account_id: AccountId, key: str) -> list[Task]:
+        """Give the tasks whose live leases were claimed under a key."""
+        named = self._claimed_under.get((account_id, key), ())
+        found = (self._tasks.get(task_key) for task_key in named)
+        return [
+            task
+            for task in found
+            if task is not None and task.claim_key == key and task.lease_alive(self.now)
+        ]
 
     def remember(self, row: IdempotencyRow) -> None:
         """Keep a create for its repeats; a key whose life was over is replaced."""
@@ -164,6 +182,8 @@ class View:
     def put(self, task: Task) -> None:
         """Replace a task by its changed self."""
         key = (task.account_id, task.id)
+        if task.claim_key is not None:
+            self._claimed_under.setdefault((task.account_id, task.claim_key), set()).add(key)
         self._count_lease(self._tasks.get(key), task)
         if key in self.new_tasks:
             self.new_tasks[key] = task
@@ -195,8 +215,12 @@ class View:
             if task is not None:
                 yield task
 
-    def first_claimable(self, key: TypeKey) -> Task | None:
-        """Give the first pending, due task of a type; it stays until it changes."""
+    def first_claimable(self, keys: Iterable[TypeKey]) -> Task | None:
+        """Give the first pending, due task of some types; it stays until it changes."""
+        firsts = (task for key in keys if (task := self._first_of(key)))
+        return min(firsts, key=_claim_order, default=None)
+
+    def _first_of(self, key: TypeKey) -> Task | None:
         heap = self._claimable.get(key)
         while heap:
             order, task_key = heap[0]
@@ -218,6 +242,10 @@ class View:
             return
         held = before is not None and before.lease_alive(self.now)
         self.live_leases[account_id] += after.lease_alive(self.now) - held
+
+
+def _claim_order(task: Task) -> tuple[int, Instant, TaskId]:
+    return task.claim_order
 
 
 def count_key(row: RequestCount) -> CountKey:

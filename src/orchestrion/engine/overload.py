@@ -16,6 +16,7 @@ from orchestrion.core.commands import (
     ReleaseTask,
     RequestCancel,
     RequeueTask,
+    UndoClaim,
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.outcomes import Rejection
@@ -49,6 +50,7 @@ class Admission:
             CompleteTask: limits.queue_max,
             FailTask: limits.queue_max,
             ReleaseTask: limits.queue_max,
+            UndoClaim: limits.queue_max,
             Heartbeat: limits.queue_max,
         }
         # Jobs and registrations give way to those who work.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from orchestrion.core.commands import Command, account_of
@@ -10,20 +10,34 @@ from orchestrion.core.ids import AccountId
 from orchestrion.core.outcomes import Outcome
 
 
+Unheard = Callable[[Outcome], None]
+
+
 class Entry:
-    """One command and the caller that waits for its outcome."""
+    """One command and the caller that waits for its outcome.
 
-    __slots__ = ("command", "future", "tries")
+    `unheard` is given an outcome that was committed after the caller had left.
+    """
 
-    def __init__(self, command: Command, future: asyncio.Future[Outcome]) -> None:
+    __slots__ = ("command", "future", "tries", "unheard")
+
+    def __init__(
+        self,
+        command: Command,
+        future: asyncio.Future[Outcome],
+        unheard: Unheard | None = None,
+    ) -> None:
         self.command = command
         self.future = future
+        self.unheard = unheard
         self.tries = 0
 
     def answer(self, outcome: Outcome) -> None:
         """Give the caller its outcome, unless it has left."""
         if not self.future.done():
             self.future.set_result(outcome)
+        elif self.unheard is not None:
+            self.unheard(outcome)
 
     def fail(self, fault: BaseException) -> None:
         """Tell the caller what broke, unless it has left."""

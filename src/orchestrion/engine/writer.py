@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from orchestrion.core.commands import ClaimNext, Command, CreateTask
@@ -14,10 +13,10 @@ from orchestrion.core.limits import AGAIN_MAX, IN_FLIGHT_WAIT_SECONDS
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Again, NoTask, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
-from orchestrion.core.view import Needs
+from orchestrion.core.view import Needs, View
 from orchestrion.engine.overload import Admission, QueueLimits
 from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
-from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Waiting
+from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Unheard, Waiting
 
 CONFLICT_TRIES: Final = 3
 # Waited at most before the second try, and so much more before each further one.
@@ -52,6 +51,8 @@ class Writer:
         self._arrived = asyncio.Event()
         self._undecided: dict[int, set[tuple[str, str]]] = {}
         self._stopping = False
+        # Told after each commit which rows it loaded and changed.
+        self.listeners: list[Callable[[View], None]] = []
 
     @property
     def depth(self) -> int:
@@ -63,15 +64,23 @@ class Writer:
 
         Raises Poison, Conflict, Unavailable (surely nothing happened) or Unknown.
         """
+        return await self.enter(command)
+
+    def enter(self, command: Command, unheard: Unheard | None = None) -> asyncio.Future[Outcome]:
+        """Let a command wait for its batch; whoever cancels the future before that withdraws it.
+
+        Once it is in a batch it is committed all the same: `unheard` is then given the outcome.
+        """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         # Nearly always nothing speaks against it, and one look tells.
         if self._stopping or self._undecided or len(self._waiting) >= self._admission.calm_max:
             refused = self._refused(command)
             if refused:
-                return refused
-        entry = Entry(command, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+                future.set_result(refused)
+                return future
+        self._waiting.append(Entry(command, future, unheard))
         self._arrived.set()
-        return await entry.future
+        return future
 
     async def run(self) -> None:
         """Commit batch after batch until stopped, then what still waits."""
@@ -137,7 +146,7 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Entry]) -> None:
         try:
-            outcomes = await self._transact(batch)
+            outcomes, view = await self._transact(batch)
         except Poison as fault:
             # Surely rolled back, by one of the commands: find it, spare the others.
             await self._isolate(batch, fault)
@@ -148,6 +157,7 @@ class Writer:
         else:
             # After the commit, never before: an outcome is a promise.
             self._answer(batch, outcomes)
+            self._tell(view)
 
     async def _isolate(self, batch: Sequence[Entry], fault: Poison) -> None:
         if len(batch) == 1:
@@ -157,23 +167,33 @@ class Writer:
         await self._commit(batch[:middle])
         await self._commit(batch[middle:])
 
-    async def _transact(self, batch: Sequence[Entry]) -> list[Outcome]:
+    async def _transact(self, batch: Sequence[Entry]) -> tuple[list[Outcome], View]:
         started = self._clock.monotonic()
         commands = [entry.command for entry in batch]
-        decide = partial(decide_all, commands, self._catalogue)
+
+        def decide(view: View) -> tuple[list[Outcome], View]:
+            return decide_all(commands, self._catalogue, view), view
+
         for tries in range(CONFLICT_TRIES):
             if tries:
                 await asyncio.sleep(_conflict_wait(tries))
             try:
-                outcomes = await self._store.transact(_needs(batch), decide)
+                decided = await self._store.transact(_needs(batch), decide)
             except Conflict as conflict:
                 last = conflict
                 continue
             seconds = self._clock.monotonic() - started
             self._observer.batch(BatchRecord(commands=len(commands), seconds=seconds))
-            return outcomes
+            return decided
         message = f"another transaction was in the way {CONFLICT_TRIES} times: {last}"
         raise Unavailable(message) from last
+
+    def _tell(self, view: View) -> None:
+        for listener in self.listeners:
+            try:
+                listener(view)
+            except Exception as error:  # noqa: BLE001 - what was committed and answered stays so
+                self._observer.fault("listener_failed", "", error)
 
     def _answer(self, batch: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
         again: list[Entry] = []
@@ -191,8 +211,9 @@ class Writer:
 def _needs(batch: Sequence[Entry]) -> Needs:
     needs = needs_of(entry.command for entry in batch)
     for entry in batch:
-        if entry.tries and isinstance(entry.command, ClaimNext):
-            needs.deeper.add((entry.command.account_id, entry.command.type))
+        claim = entry.command
+        if entry.tries and isinstance(claim, ClaimNext):
+            needs.deeper.update((claim.account_id, type_) for type_ in claim.types)
     return needs
 
 

@@ -6,13 +6,15 @@ from orchestrion.api.manifests.site import NAME, Json, Site
 from orchestrion.api.schema import API_VERSION
 from orchestrion.core import limits
 from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
-from orchestrion.core.lifecycle import CREATED, TABLE, TERMINAL
+from orchestrion.core.lifecycle import CREATED, TABLE, TERMINAL, Transition
 from orchestrion.core.operations import BY_NAME
 from orchestrion.core.plans import FREE
 from orchestrion.core.task import Status
 
 ATTEMPTS_LEFT = "attempts are left"
 NO_ATTEMPT_LEFT = "no attempt is left"
+CANCEL_REQUESTED = "a cancel was requested"
+NO_CANCEL_REQUESTED = "no cancel was requested"
 
 
 def capabilities(site: Site) -> Json:
@@ -42,14 +44,22 @@ def transitions() -> list[Json]:
     """Write the transition table: one entry for each way from one state to another."""
     found: list[Json] = []
     for (status, verb), row in TABLE.items():
-        step: Json = {"from": status, "to": row.target, "trigger": verb, "when": row.guard}
-        if row.exhausted is None:
-            found.append(step)
-        else:
-            found.append({**step, "when": f"{row.guard}, {ATTEMPTS_LEFT}"})
-            dead = {"to": row.exhausted, "when": f"{row.guard}, {NO_ATTEMPT_LEFT}"}
-            found.append({**step, **dead})
+        for target, conditions in _ways(row):
+            when = ", ".join([row.guard, *conditions])
+            found.append({"from": status, "to": target, "trigger": verb, "when": when})
     return found
+
+
+def _ways(row: Transition) -> list[tuple[Status, list[str]]]:
+    """Pair each state a row leads to with what decides for it beside the guard."""
+    if row.exhausted is None:
+        ways: list[tuple[Status, list[str]]] = [(row.target, [])]
+    else:
+        ways = [(row.target, [ATTEMPTS_LEFT]), (row.exhausted, [NO_ATTEMPT_LEFT])]
+    if row.withdrawn is None:
+        return ways
+    wanted = [(target, [NO_CANCEL_REQUESTED, *conditions]) for target, conditions in ways]
+    return [*wanted, (row.withdrawn, [CANCEL_REQUESTED])]
 
 
 def _limits() -> Json:

@@ -10,13 +10,22 @@ from orchestrion.core.operations import Operation
 
 _PREFIX = "#/components/schemas/"
 _WORDS = frozenset({"description", "examples"})
+_SURE = frozenset({"items", "pageInfo", "agent_contract"})
 
 
 def output_schema(row: Operation) -> Json:
     """Give the schema of the operation's success with everything it refers to."""
     top = _claim() if row.answer == "ClaimResponse" else _flat(ANSWERS[row.answer])
-    names = dict.fromkeys(_reached(top))
-    return {**_bare(top), "$defs": {name: _bare(_named(name)) for name in names}}
+    named = {name: _named(name) for name in dict.fromkeys(_reached(top))}
+    if "view" in row.query:
+        # A caller may ask for less of a task, so no field of one is sure to be there.
+        top = {**top, "required": [name for name in _names(top["required"]) if name in _SURE]}
+        named = {name: _loose(schema) if name == "Task" else schema for name, schema in named.items()}
+    return {**_bare(top), "$defs": {name: _bare(schema) for name, schema in named.items()}}
+
+
+def _loose(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "required"}
 
 
 def _claim() -> Schema:

@@ -29,6 +29,19 @@ _TASK_LIST = struct(
     ("items", "pageInfo"),
 )
 
+_COMPACT_LIST = struct(
+    "A page of tasks, newest first, each as short as it can be.",
+    {
+        "items": {
+            "type": "array",
+            "description": "The tasks, each with the one step that is recommended.",
+            "items": component("CompactTask"),
+        },
+        "pageInfo": component("PageInfo"),
+        **_CONTRACT,
+    },
+)
+
 _PLAN_LIST = struct(
     "The plans of this server.",
     {
@@ -220,4 +233,11 @@ ANSWERS: Mapping[str, Schema] = {
     "Capabilities": _CAPABILITIES,
     "ToolManifest": _TOOL_MANIFEST,
     "OpenApiDocument": _OPENAPI,
+}
+
+# By operation: the answer to `view=compact`. The schema of an answer is that of the view nobody
+# asked for; the others stand beside it.
+COMPACT_ANSWERS: Mapping[str, Schema] = {
+    "check_task_status": component("CompactTask"),
+    "list_tasks": _COMPACT_LIST,
 }

@@ -163,6 +163,25 @@ _TASK_WITH_CONTRACT: Schema = {
     ],
 }
 
+_COMPACT_TASK = struct(
+    "A task in the view `compact`: what one decides by. A moment or name that does not apply is "
+    "left out.",
+    {
+        "id": text("Names the task."),
+        "type": text("The kind of work."),
+        "status": choice("Where the task stands.", Status),
+        "attemptCount": whole("How often it was claimed.", minimum=0),
+        "maxAttempts": whole("How often it may be.", minimum=limits.ATTEMPTS_MIN),
+        "updatedAt": instant("When the status last changed."),
+        "scheduledAt": instant("No claim succeeds before this moment."),
+        "leaseExpiresAt": instant("When the lease of its worker ends."),
+        "outputId": text("Name of the artifact its worker stored elsewhere."),
+        "cancelRequestedAt": instant("When its worker was asked to give it back."),
+        **CONTRACT,
+    },
+    ("id", "type", "status", "attemptCount", "maxAttempts", "updatedAt", "agent_contract"),
+)
+
 _CLAIM_SUCCESS = struct(
     "A task is yours until its lease ends.",
     {
@@ -221,4 +240,5 @@ COMPONENTS: Schema = {
     **BILLING_COMPONENTS,
     "BillingContext": _BILLING_CONTEXT,
     "ErrorDetails": _ERROR_DETAILS,
+    "CompactTask": _COMPACT_TASK,
 }

@@ -8,6 +8,7 @@ from orchestrion.api.schema.components import TYPE_PATTERN
 from orchestrion.api.schema.shapes import Schema, choice, text
 from orchestrion.core import limits
 from orchestrion.core.operations import Allowance, Operation
+from orchestrion.core.shape import Amount
 from orchestrion.core.task import Status
 
 
@@ -141,6 +142,20 @@ QUERY: Mapping[str, Schema] = {
     "cursor": text(
         "Where the page begins: nextCursor of the page before, with the same filters.",
         maxLength=limits.CURSOR_LENGTH_MAX,
+    ),
+    "view": {
+        **choice(
+            "How much to show. compact: what one decides by (CompactTask), and of agent_contract "
+            "the one recommended step, without its sentence.",
+            Amount,
+        ),
+        "default": Amount.FULL,
+    },
+    "fields": text(
+        "Show these fields of a task and no other, whatever the view: a comma list of names. "
+        "agent_contract is always there.",
+        minLength=1,
+        examples=["id,status,result"],
     ),
 }
 

@@ -1,6 +1,6 @@
 """The paths of the document, one entry for each row of the operations table."""
 
-from orchestrion.api.schema.answers import ANSWERS
+from orchestrion.api.schema.answers import ANSWERS, COMPACT_ANSWERS
 from orchestrion.api.schema.bodies import body_schema
 from orchestrion.api.schema.body_examples import BODY_EXAMPLES
 from orchestrion.api.schema.examples import ANSWER_EXAMPLES
@@ -76,7 +76,12 @@ def _content(row: Operation) -> Schema:
         media: Schema = {"schema": page.schema, "example": page.example}
         return {"description": page.summary, "content": {page.media: media}}
     shown = ANSWER_EXAMPLES[row.name]
-    media = {"schema": ANSWERS[row.answer], "examples": example_refs(shown.names)}
+    compact = COMPACT_ANSWERS.get(row.name)
+    media = {
+        "schema": ANSWERS[row.answer],
+        **({"x-compact": compact} if compact else {}),
+        "examples": example_refs(shown.names),
+    }
     return {"description": shown.summary, "content": {"application/json": media}}
 
 

@@ -7,8 +7,9 @@ import asyncpg
 
 from orchestrion.core.account import RequestCount
 from orchestrion.core.clock import Clock
-from orchestrion.core.ids import AccountId
+from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import Instant
+from orchestrion.core.limits import HELD_UNDER_KEY_MAX
 from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow, Needs, TypeKey, View
@@ -43,10 +44,12 @@ class Loader:
         """
         accounts = await self._lock_accounts(session, needs.accounts)
         remembered = await self._lock_idempotency(session, needs)
+        claimed = await _find_claim_keys(session, needs)
         counts = await _lock_request_counts(session, needs)
         live = await self._live_leases(session, needs, accounts)
         view = await self._lock_tasks(session, needs)
         view.load_idempotency(remembered)
+        view.load_claim_keys(claimed)
         view.load_request_counts(counts)
         for row in accounts:
             account = rows.account_of(row[:-1])
@@ -135,6 +138,16 @@ class Loader:
             _keep(view, needs, key, its_rows)
 
 
+async def _find_claim_keys(
+    session: Session, needs: Needs
+) -> list[tuple[AccountId, str, TaskId]]:
+    if not needs.claim_keys:
+        return []
+    found = await _of(session, "find_claim_keys", needs.claim_keys, HELD_UNDER_KEY_MAX)
+    needs.tasks.update((row["account_id"], row["id"]) for row in found)
+    return [(row["account_id"], row["claim_key"], row["id"]) for row in found]
+
+
 async def _lock_request_counts(session: Session, needs: Needs) -> list[RequestCount]:
     if not needs.request_counts:
         return []
@@ -147,9 +160,9 @@ async def _of(
     session: Session,
     statement: str,
     keys: Collection[tuple[str, str]],
-    *given: Instant | None,
+    *given: int | None,
 ) -> Sequence[asyncpg.Record]:
-    """Lock rows by (account, name): by the account itself where there is only one."""
+    """Load rows by (account, name): by the account itself where there is only one."""
     accounts = [account_id for account_id, _ in keys]
     names = [name for _, name in keys]
     if len(set(accounts)) == 1:

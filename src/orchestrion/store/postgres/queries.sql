@@ -59,6 +59,30 @@ from (
   for update
 ) as kept;
 
+-- name: find_claim_keys
+-- Rides on tasks_claim_keys, once for each. Locks nothing: who holds the account's lock claims, and
+-- the tasks found are locked with the others. The latest leases come first: those that live are
+-- surely among them.
+select kept.*
+from unnest($3::text[]) as asked (key) cross join lateral (
+  select account_id, claim_key, id
+  from tasks
+  where account_id = $2 and claim_key = asked.key and status = 'claimed'
+  order by lease_expires_at desc
+  limit $1
+) as kept;
+
+-- name: find_claim_keys_of_many
+-- Rides on tasks_claim_keys, once for each.
+select kept.*
+from unnest($2::text[], $3::text[]) as asked (account_id, key) cross join lateral (
+  select account_id, claim_key, id
+  from tasks
+  where account_id = asked.account_id and claim_key = asked.key and status = 'claimed'
+  order by lease_expires_at desc
+  limit $1
+) as kept;
+
 -- name: lock_request_counts
 -- Rides on the primary key of request_counts. A counter that is not there cannot be locked, so two
 -- servers would each begin it and the later one win: it is put there, its window long over.

@@ -6,7 +6,7 @@ import apsw
 
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
-from orchestrion.core.limits import PRIORITY_MAX
+from orchestrion.core.limits import HELD_UNDER_KEY_MAX, PRIORITY_MAX
 from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
 from orchestrion.core.view import Needs, TypeKey, View
@@ -36,6 +36,8 @@ class Loader:
             self._load_leases(needs, view)
         if needs.idempotency:
             self._load_idempotency(needs, view)
+        if needs.claim_keys:
+            self._load_claim_keys(needs, view)
         if needs.tasks:
             cursor = self._connection.executemany(SQL["load_task"], needs.tasks)
             view.load_tasks(map(rows.task_of, cursor))
@@ -81,6 +83,12 @@ class Loader:
         view.load_idempotency(found)
         # A replay shows the task as it is now beside the task as it was.
         needs.tasks.update((row.account_id, row.first.id) for row in found)
+
+    def _load_claim_keys(self, needs: Needs, view: View) -> None:
+        asked = [(*key, HELD_UNDER_KEY_MAX) for key in needs.claim_keys]
+        found = list(self._connection.executemany(SQL["load_claim_keys"], asked))
+        view.load_claim_keys(found)
+        needs.tasks.update((account_id, task_id) for account_id, _, task_id in found)
 
     def _load_claimable(self, needs: Needs, key: TypeKey, view: View) -> None:
         limit = needs.overdue(key)

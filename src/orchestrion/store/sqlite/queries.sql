@@ -151,6 +151,14 @@ set request_digest = excluded.request_digest, created_at = excluded.created_at,
 -- Rides on the primary key of idempotency_keys.
 delete from idempotency_keys where account_id = ?1 and key = ?2;
 
+-- name: load_claim_keys
+-- Rides on tasks_claim_keys. The latest leases come first: those that live are surely among them.
+select account_id, claim_key, id
+from tasks
+where account_id = ?1 and claim_key = ?2 and status = 'claimed'
+order by lease_expires_at desc
+limit ?3;
+
 -- name: load_request_counts
 select account_id, key_id, kind, window_at, count from request_counts where window_at > :since;
 
