@@ -172,19 +172,18 @@ CROWDS: Final = {
 
 @pytest.mark.parametrize("crowd", CROWDS.values(), ids=CROWDS)
 async def test_two_batches_lock_the_same_rows_in_one_order(scene: Scene, crowd: Crowd) -> None:
-    one, other, beside = scene.meeting.one, scene.meeting.other, scene.meeting.beside
-    await one.transact(count(*ACCOUNTS))
+    met = scene.meeting
+    await met.one.transact(count(*ACCOUNTS))
     lock = f"select from {crowd.table} where {{}} for update skip locked"
-    await begin(beside)
-    assert await beside.fetch(lock.format(crowd.third))
+    await begin(met.third)
+    assert await met.third.fetch(lock.format(crowd.third))
 
-    # Only this process looks on, so it must not be the one that holds the lock.
-    there = asyncio.create_task(through(one, crowd.there))
-    await scene.meeting.blocked(beside.get_server_pid())
-    back = asyncio.create_task(through(other, crowd.back))
-    await scene.meeting.blocked(one.pid)
-    free = await beside.fetch(lock.format(crowd.fourth))
-    await roll_back(beside)
+    there = asyncio.create_task(through(met.one, crowd.there))
+    await met.blocked(met.third.get_server_pid())
+    back = asyncio.create_task(through(met.other, crowd.back))
+    await met.blocked(met.one.pid)
+    free = await met.third.fetch(lock.format(crowd.fourth))
+    await roll_back(met.third)
     async with asyncio.timeout(PATIENCE_SECONDS):
         outcomes = await asyncio.gather(there, back)
 
@@ -296,7 +295,9 @@ async def test_a_claim_takes_rows_as_they_are_when_it_locks_them(
 
     # It has seen all of them, and has locked the first.
     scene.database.execute("update tasks set due_at = $2 where id = $1", task_id(A, 1), later(9))
-    scene.database.execute("update tasks set lease_expires_at = $2 where id = $1", task_id(A, 2), later(9))
+    scene.database.execute(
+        "update tasks set lease_expires_at = $2 where id = $1", task_id(A, 2), later(9)
+    )
     found += await cursor.fetch(9)
     await roll_back(session)
 
@@ -353,9 +354,7 @@ async def test_a_lease_that_ran_out_while_its_holder_waited_is_over(
     ends = await time_of(real) + 100
     scene.database.execute("update tasks set lease_expires_at = $1", ends)
     await real.one.hold(asks.claim_task(task_id(A, 0), account_id=A))
-    waiting = asyncio.create_task(
-        real.other.transact(asks.complete(task_id(A, 0), account_id=A))
-    )
+    waiting = asyncio.create_task(real.other.transact(asks.complete(task_id(A, 0), account_id=A)))
     await real.blocked(real.one.pid)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
