@@ -23,7 +23,9 @@ class Proxy:
         self._host, self._port = host, port
         self._unreachable = False
         self._held = False
+        self._answers_held = False
         self._reached = threading.Event()
+        self._answered = threading.Event()
         self._released = threading.Event()
         self._wires: set[Wire] = set()
         self._server = desk.do(self._listen())
@@ -54,9 +56,19 @@ class Proxy:
         """Wait until a commit waits."""
         assert await asyncio.to_thread(self._reached.wait, PATIENCE_SECONDS), "no commit came"
 
+    def hold_answers(self) -> None:
+        """Let every answer wait until it is released."""
+        self._answered.clear()
+        self._released.clear()
+        self._answers_held = True
+
+    async def answered(self) -> None:
+        """Wait until an answer waits."""
+        assert await asyncio.to_thread(self._answered.wait, PATIENCE_SECONDS), "no answer came"
+
     def release(self) -> None:
-        """Let commits go on."""
-        self._held = False
+        """Let commits and answers go on."""
+        self._held = self._answers_held = False
         self._released.set()
 
     def heal(self) -> None:
@@ -73,6 +85,12 @@ class Proxy:
         """Do with a commit what the test wants before it goes on."""
         if self._held:
             self._reached.set()
+            assert await asyncio.to_thread(self._released.wait, PATIENCE_SECONDS), "not released"
+
+    async def answering(self) -> None:
+        """Do with an answer what the test wants before it goes on."""
+        if self._answers_held:
+            self._answered.set()
             assert await asyncio.to_thread(self._released.wait, PATIENCE_SECONDS), "not released"
 
     async def _listen(self) -> asyncio.Server:
@@ -153,5 +171,6 @@ class Wire:
         while data := await reader.read(65_536):
             if self._answer_lost:
                 return
+            await self._proxy.answering()
             writer.write(data)
             await writer.drain()

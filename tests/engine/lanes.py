@@ -77,6 +77,12 @@ class Lanes:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await asyncio.gather(*map(self.writer.submit, commands))
 
+    async def faults(self, commands: Iterable[Command]) -> list[Outcome | BaseException]:
+        """Submit commands at once, and give what each caller got, faults included."""
+        submitted = map(self.writer.submit, commands)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asyncio.gather(*submitted, return_exceptions=True)
+
 
 @asynccontextmanager
 async def lanes(

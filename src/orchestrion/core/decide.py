@@ -19,6 +19,7 @@ from orchestrion.core.commands import (
     FailTask,
     FinishAndClaim,
     Heartbeat,
+    OfHolder,
     OnTask,
     PurgeFinished,
     PurgeIdempotencyKeys,
@@ -31,7 +32,7 @@ from orchestrion.core.commands import (
     UndoClaim,
 )
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.instants import SECOND
+from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_BEHIND_SECONDS_MAX
 from orchestrion.core.outcomes import (
     Changed,
@@ -45,7 +46,7 @@ from orchestrion.core.outcomes import (
     Window,
 )
 from orchestrion.core.plans import Catalogue
-from orchestrion.core.task import ENDED, Status, Task
+from orchestrion.core.task import ENDED, Task
 from orchestrion.core.view import IdempotencyRow, View, count_key
 
 TOO_FAR_AHEAD = "scheduledAt must not be more than 30 days ahead."
@@ -91,27 +92,12 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
     task = view.task(command.account_id, command.task_id)
     if task is None:
         return Rejection(code=ErrorCode.TASK_NOT_FOUND, now=now)
-    match command:
-        case CompleteTask():
-            changed = lifecycle.complete(task, now, command.lease_token, command.completion)
-        case FailTask():
-            changed = lifecycle.fail(task, now, command.lease_token, command.failure)
-        case Heartbeat():
-            changed = lifecycle.heartbeat(task, now, command.lease_token)
-        case ReleaseTask():
-            changed = lifecycle.release(task, now, command.lease_token, command.failure)
-        case UndoClaim():
-            changed = lifecycle.undo(task, now, command.lease_token)
-        case CancelTask():
-            changed = lifecycle.cancel(task, now)
-        case RequestCancel():
-            changed = lifecycle.request_cancel(task, now)
-        case RequeueTask():
-            changed = lifecycle.requeue(task, now)
-        case ClaimTask():
-            return claiming.claim_task(command, task, catalogue, view)
-        case _:
-            assert_never(command)
+    if isinstance(command, ClaimTask):
+        return claiming.claim_task(command, task, catalogue, view)
+    if isinstance(command, CancelTask | RequestCancel | RequeueTask):
+        changed = _changed_by_owner(command, task, now)
+    else:
+        changed = _changed_by_holder(command, task, now)
     if isinstance(changed, Rejection):
         return changed
     # A safe repeat gives the task as it is.
@@ -120,6 +106,33 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
     if isinstance(command, Heartbeat):
         return Held(task=changed, now=now)
     return Changed(task=changed, now=now)
+
+
+def _changed_by_owner(
+    command: CancelTask | RequestCancel | RequeueTask, task: Task, now: Instant
+) -> Task | Rejection:
+    match command:
+        case CancelTask():
+            return lifecycle.cancel(task, now)
+        case RequestCancel():
+            return lifecycle.request_cancel(task, now)
+        case RequeueTask():
+            return lifecycle.requeue(task, now)
+
+
+def _changed_by_holder(command: OfHolder, task: Task, now: Instant) -> Task | Rejection:
+    token = command.lease_token
+    match command:
+        case CompleteTask():
+            return lifecycle.complete(task, now, token, command.completion)
+        case FailTask():
+            return lifecycle.fail(task, now, token, command.failure)
+        case Heartbeat():
+            return lifecycle.heartbeat(task, now, token)
+        case ReleaseTask():
+            return lifecycle.release(task, now, command.lease_token, command.failure)
+        case UndoClaim():
+            return lifecycle.undo(task, now, command.lease_token)
 
 
 def _create(command: CreateTask, catalogue: Catalogue, view: View) -> Outcome:

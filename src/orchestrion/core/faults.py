@@ -1,4 +1,4 @@
-"""What a store may raise: four faults the writer answers differently, and two at the door."""
+"""What a store may raise: five faults the writer answers differently, and two at the door."""
 
 
 class Fault(Exception):
@@ -15,6 +15,10 @@ class Conflict(Fault):
 
 class Unavailable(Fault):
     """The database cannot take writes now; surely rolled back."""
+
+
+class Blocked(Unavailable):
+    """Another transaction holds one of the rows for longer than is waited; surely rolled back."""
 
 
 class Unknown(Fault):

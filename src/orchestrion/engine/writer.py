@@ -5,10 +5,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from orchestrion.core.commands import ClaimNext, Command, CreateTask
+from orchestrion.core.commands import ClaimNext, Command, CreateTask, account_of
 from orchestrion.core.decide import decide_all
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.faults import Conflict, Fault, Poison, Unavailable, Unknown
+from orchestrion.core.faults import Blocked, Conflict, Fault, Poison, Unavailable, Unknown
+from orchestrion.core.ids import AccountId
 from orchestrion.core.limits import AGAIN_MAX, IN_FLIGHT_WAIT_SECONDS
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Again, NoTask, Outcome, Rejection
@@ -150,6 +151,9 @@ class Writer:
         except Poison as fault:
             # Surely rolled back, by one of the commands: find it, spare the others.
             await self._isolate(batch, fault)
+        except Blocked as fault:
+            # Surely rolled back: the row is one account's, and the others need not wait for it.
+            await self._part(batch, fault)
         except Exception as fault:  # noqa: BLE001 - whatever broke, every caller must hear of it
             # The fate of a commit may be unknown here, so nothing is ever replayed.
             for entry in batch:
@@ -166,6 +170,17 @@ class Writer:
         middle = len(batch) // 2
         await self._commit(batch[:middle])
         await self._commit(batch[middle:])
+
+    async def _part(self, batch: Sequence[Entry], fault: Blocked) -> None:
+        parts: dict[AccountId | None, list[Entry]] = {}
+        for entry in batch:
+            parts.setdefault(account_of(entry.command), []).append(entry)
+        if len(parts) == 1:
+            for entry in batch:
+                entry.fail(fault)
+            return
+        for part in parts.values():
+            await self._commit(part)
 
     async def _transact(self, batch: Sequence[Entry]) -> tuple[list[Outcome], View]:
         started = self._clock.monotonic()

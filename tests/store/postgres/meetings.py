@@ -78,11 +78,13 @@ class Server:
 
 
 class Meeting:
-    """Two servers, and a session that looks on."""
+    """Two servers, a third session that may be in their way, and one that looks on."""
 
-    def __init__(self, one: Server, other: Server, beside: Session) -> None:
+    def __init__(self, one: Server, other: Server, third: Session, beside: Session) -> None:
         self.one = one
         self.other = other
+        self.third = third
+        # Never in a transaction: within one it would see the same activity again and again.
         self.beside = beside
 
     async def blocked(self, pid: int, count: int = 1) -> None:
@@ -115,7 +117,7 @@ class Meeting:
 
 @asynccontextmanager
 async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncIterator[Meeting]:
-    """Connect two servers and an onlooker to a database."""
+    """Connect two servers, and who else is there, to a database."""
     place = Place(url=url)
     pools: list[Pool] = []
     sessions: list[Session] = []
@@ -130,8 +132,8 @@ async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncI
 
     try:
         one, other = await server(), await server()
-        sessions.append(await open_session(place, READER))
-        yield Meeting(one, other, sessions[-1])
+        sessions += [await open_session(place, WRITER), await open_session(place, READER)]
+        yield Meeting(one, other, *sessions[-2:])
     finally:
         for pool in pools:
             await pool.close()

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from orchestrion.core.faults import Poison, StoreRefused, Unavailable, Unknown
 from orchestrion.store.postgres.connecting import Pool, begin, commit, roll_back
 from orchestrion.store.postgres.faults import before_commit
-from orchestrion.store.postgres.place import READER, WRITER, Place, Role
-from orchestrion.store.postgres.session import Session
+from orchestrion.store.postgres.place import LONG_READER, READER, WRITER, Place, Role
+from orchestrion.store.postgres.session import Session, open_session
 from tests.postgres import PostgresServer, Shutdown
 
 PATIENCE_SECONDS = 20
@@ -143,6 +143,18 @@ async def test_a_transaction_behind_a_pooler_carries_its_limits(place: Place) ->
 
         await commit(session)
         assert await setting(session, "statement_timeout") == "0"
+
+
+async def test_a_session_whose_socket_takes_no_limits_is_ended(
+    server: PostgresServer, place: Place
+) -> None:
+    before = sessions(server, f"application_name like '%{LONG_READER.name}'")
+
+    # More than a socket takes.
+    with pytest.raises(Unavailable):
+        await open_session(replace(place, keepalive_idle_seconds=2**20), LONG_READER)
+
+    await until(lambda: sessions(server, f"application_name like '%{LONG_READER.name}'") == before)
 
 
 async def test_a_socket_in_a_folder_serves_as_well(server: PostgresServer) -> None:

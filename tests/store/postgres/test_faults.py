@@ -6,7 +6,15 @@ import asyncpg
 import pytest
 from asyncpg import exceptions
 
-from orchestrion.core.faults import Conflict, Fault, Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.core.faults import (
+    Blocked,
+    Conflict,
+    Fault,
+    Poison,
+    StoreRefused,
+    Unavailable,
+    Unknown,
+)
 from orchestrion.store.postgres.faults import at_commit, before_commit, on_connecting
 
 RAISED = sorted(
@@ -53,7 +61,7 @@ def test_what_tells_of_a_lost_connection_at_a_commit_is_unknown(kind: type[Excep
         ("25P04", Unavailable, Unknown),
         ("53100", Unavailable, Unknown),
         ("53300", Unavailable, Unknown),
-        ("55P03", Unavailable, Unknown),
+        ("55P03", Blocked, Unknown),
         ("57014", Unavailable, Unknown),
         ("57P01", Unavailable, Unknown),
         ("57P03", Unavailable, Unknown),

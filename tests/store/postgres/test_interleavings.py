@@ -143,6 +143,7 @@ CASES: Final = [
 Rows = list[tuple[Any, ...]]
 
 
+LIVING: Final = "select count(*) from tasks where status = 'claimed' and lease_expires_at > $1"
 SHOWN: Final = (
     (", ".join(Account.__struct_fields__), "accounts"),
     ("*", "tasks"),
@@ -165,6 +166,7 @@ class Scene:
         if task is not None:
             add_tasks(self.database, [task])
             add_idempotency(self.database, [remembered(task)])
+        self.database.execute(f"update accounts set leases_at_most = ({LIVING})", NOW)
 
     @property
     def rows(self) -> Rows:
@@ -178,9 +180,10 @@ class Scene:
     @property
     def leases_bounded(self) -> bool:
         """Whether no more leases are alive than the account says at most."""
-        ((at_most,),) = self.database.fetch("select leases_at_most from accounts")
-        live = "select count(*) from tasks where status = 'claimed' and lease_expires_at > $1"
-        return bool(self.database.fetch(live, NOW)[0][0] <= at_most)
+        ((bounded,),) = self.database.fetch(
+            f"select leases_at_most >= ({LIVING}) from accounts", NOW
+        )
+        return bool(bounded)
 
     @property
     def status(self) -> Status | None:
@@ -257,6 +260,7 @@ async def test_two_at_once_are_as_one_after_the_other(scene: Scene, case: Case) 
     else:
         assert ([one, other], scene.rows) == in_turn
     assert scene.status in within_reach(case.state, 2)
+    assert scene.leases_bounded
     assert not (exclude(case.first, case.second) and won(one) and won(other))
 
 
@@ -274,6 +278,7 @@ async def test_what_was_rolled_back_has_not_been(scene: Scene, case: Case) -> No
         assert scene.rows == untouched
     else:
         assert ([other], scene.rows) == alone
+    assert scene.leases_bounded
 
 
 async def test_one_key_on_two_servers_makes_one_task(scene: Scene) -> None:

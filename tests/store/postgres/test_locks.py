@@ -172,19 +172,18 @@ CROWDS: Final = {
 
 @pytest.mark.parametrize("crowd", CROWDS.values(), ids=CROWDS)
 async def test_two_batches_lock_the_same_rows_in_one_order(scene: Scene, crowd: Crowd) -> None:
-    one, other, beside = scene.meeting.one, scene.meeting.other, scene.meeting.beside
-    await one.transact(count(*ACCOUNTS))
+    met = scene.meeting
+    await met.one.transact(count(*ACCOUNTS))
     lock = f"select from {crowd.table} where {{}} for update skip locked"
-    await begin(beside)
-    assert await beside.fetch(lock.format(crowd.third))
+    await begin(met.third)
+    assert await met.third.fetch(lock.format(crowd.third))
 
-    # Only this process looks on, so it must not be the one that holds the lock.
-    there = asyncio.create_task(through(one, crowd.there))
-    await scene.meeting.blocked(beside.get_server_pid())
-    back = asyncio.create_task(through(other, crowd.back))
-    await scene.meeting.blocked(one.pid)
-    free = await beside.fetch(lock.format(crowd.fourth))
-    await roll_back(beside)
+    there = asyncio.create_task(through(met.one, crowd.there))
+    await met.blocked(met.third.get_server_pid())
+    back = asyncio.create_task(through(met.other, crowd.back))
+    await met.blocked(met.one.pid)
+    free = await met.third.fetch(lock.format(crowd.fourth))
+    await roll_back(met.third)
     async with asyncio.timeout(PATIENCE_SECONDS):
         outcomes = await asyncio.gather(there, back)
 

@@ -39,9 +39,11 @@ async def watched(databases: Databases) -> AsyncIterator[Watched]:
 async def until(reader: Reader, seen: Callable[[DatabaseState], bool]) -> DatabaseState:
     """Read again and again: what sessions count reaches the others a little later."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not seen(state := await reader.state()):
+        while True:
+            state = await reader.state()
+            if seen(state):
+                return state
             await asyncio.sleep(0.01)
-    return state
 
 
 async def test_a_held_snapshot_shows_by_age_until_it_is_let_go(watched: Watched) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
-from orchestrion.core.faults import Conflict, Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.core.faults import Blocked, Conflict, Poison, StoreRefused, Unavailable, Unknown
 from orchestrion.store.postgres.away import Away
 from orchestrion.store.postgres.faults import DRIVER_ERRORS, at_commit, before_commit
 from orchestrion.store.postgres.place import WRITER, Place, Role
@@ -71,12 +71,12 @@ class Pool:
         """Lend a session; raises Unavailable.
 
         It is closed when the block ends in a transaction or with an error that leaves its state
-        in doubt. Poison and Conflict leave none once they are rolled back.
+        in doubt. Poison, Conflict and Blocked leave none once they are rolled back.
         """
         session = await self._take()
         try:
             yield session
-        except (Poison, Conflict):
+        except (Poison, Conflict, Blocked):
             self._give_back(session)
             raise
         except BaseException:

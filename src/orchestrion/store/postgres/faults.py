@@ -4,7 +4,15 @@ from typing import Final
 
 import asyncpg
 
-from orchestrion.core.faults import Conflict, Fault, Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.core.faults import (
+    Blocked,
+    Conflict,
+    Fault,
+    Poison,
+    StoreRefused,
+    Unavailable,
+    Unknown,
+)
 
 # All that the driver raises when a statement fails or its connection is lost.
 DRIVER_ERRORS: Final = (
@@ -20,7 +28,7 @@ _CONFLICTS: Final = ("40",)
 # a standby, a missing database, permission, schema, table or column: no command is to blame.
 _AWAY: Final = (
     *("08", "28", "53", "57", "58", "F0", "XX"),
-    *("25006", "25P03", "25P04", "3D000", "3F000", "42501", "42703", "42P01", "55P03"),
+    *("25006", "25P03", "25P04", "3D000", "3F000", "42501", "42703", "42P01"),
 )
 # Checked, by PostgreSQL, before a commit is written: constraints, serialization, deadlocks.
 _REFUSED_AT_COMMIT: Final = ("23",)
@@ -39,6 +47,8 @@ def before_commit(error: BaseException) -> BaseException:
             return Conflict(_text(error))
         case asyncpg.PostgresError() if _state(error).startswith(_CONFLICTS):
             return Conflict(_text(error))
+        case asyncpg.LockNotAvailableError():
+            return Blocked(_text(error))
         case asyncpg.PostgresError() if _state(error).startswith(_AWAY):
             return Unavailable(_text(error))
         case OSError() | asyncpg.InternalClientError():

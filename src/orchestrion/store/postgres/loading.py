@@ -1,14 +1,15 @@
 """Loads and locks the rows one batch needs; time is read when every lock is held."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from orchestrion.core.account import RequestCount
 from orchestrion.core.clock import Clock
 from orchestrion.core.ids import AccountId, TaskId
-from orchestrion.core.instants import Instant
+from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import HELD_UNDER_KEY_MAX
 from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
@@ -19,6 +20,8 @@ from orchestrion.store.named import load_statements
 from orchestrion.store.postgres.session import Session
 
 SQL: Final = load_statements("orchestrion.store.postgres")
+# A heartbeat that read the time so many milliseconds ago may not be committed yet.
+RENEWAL_MAX: Final = 120 * SECOND
 
 
 class Loader:
@@ -35,7 +38,7 @@ class Loader:
         self.one_account = batches == "one-account"
 
     async def load(self, session: Session, needs: Needs) -> View:
-        """Lock accounts, remembered creates, counters, then tasks; then read time and what waits.
+        """Lock accounts, remembered creates, counters, tasks, then what waits; then read the time.
 
         Each statement sees what was committed before it began, so what an account's lock protects
         is read by a later statement than the one that locked.
@@ -46,20 +49,24 @@ class Loader:
         remembered = await self._lock_idempotency(session, needs)
         claimed = await _find_claim_keys(session, needs)
         counts = await _lock_request_counts(session, needs)
-        live = await self._live_leases(session, needs, accounts)
-        view = await self._lock_tasks(session, needs)
+        leases = await self._count_leases(session, needs, accounts)
+        now, tasks = await self._lock_tasks(session, needs)
+        claimable = await self._lock_claimable(session, needs)
+        if claimable or now is None:
+            # Whoever gave one of these rows back did so before this.
+            now = await session.fetchval(SQL["read_moment"], self._now)
+        view = View(now)
         view.load_idempotency(remembered)
         view.load_claim_keys(claimed)
         view.load_request_counts(counts)
+        view.load_tasks(tasks)
+        for key, found in claimable.items():
+            _keep(view, needs, key, found)
         for row in accounts:
             account = rows.account_of(row[:-1])
             view.accounts[account.id] = account
-        for account_id, (count, first_end) in live.items():
-            view.live_leases[account_id] = count
-            if first_end is not None:
-                view.lease_ends[account_id] = first_end
-        if needs.claims:
-            await self._load_claimable(session, needs, view)
+        for account_id, counted in leases.items():
+            _keep_leases(view, account_id, counted)
         return view
 
     async def _lock_accounts(
@@ -80,62 +87,76 @@ class Loader:
         needs.tasks.update((row.account_id, row.first.id) for row in remembered)
         return remembered
 
-    async def _lock_tasks(self, session: Session, needs: Needs) -> View:
+    async def _lock_tasks(
+        self, session: Session, needs: Needs
+    ) -> tuple[Instant | None, list[Task]]:
         if not needs.tasks:
-            return View(await session.fetchval(SQL["read_moment"], self._now))
+            return None, []
         found = await _of(session, "lock_tasks", needs.tasks, self._now)
-        view = View(found[0][0])
         # Without any task there is still a row that tells the time.
-        view.load_tasks(rows.task_of(row[1:]) for row in found if row[1] is not None)
-        return view
+        return found[0][0], [rows.task_of(row[1:]) for row in found if row[1] is not None]
 
     @property
     def _now(self) -> Instant | None:
         return None if self._given is None else self._given.now()
 
-    async def _live_leases(
+    async def _count_leases(
         self, session: Session, needs: Needs, accounts: Sequence[asyncpg.Record]
-    ) -> dict[AccountId, tuple[int, Instant | None]]:
-        """Give how many leases are alive, and when the first ends if they were counted."""
-        live: dict[AccountId, tuple[int, Instant | None]] = {}
+    ) -> dict[AccountId, "_Leases"]:
+        counted: dict[AccountId, _Leases] = {}
         at_most = {row["id"]: row["leases_at_most"] for row in accounts}
         for account_id, wanted in needs.leases.items():
             bound = at_most[account_id]
             # Leases start under the lock and only end otherwise, so the last exact count plus
             # those started since is surely not exceeded. While that suffices, none are counted.
             if bound + wanted <= self._bounds.fewest:
-                live[account_id] = bound, None
+                counted[account_id] = _Leases(live=bound)
                 continue
             # One lease too many is enough to know, also after this batch has ended what it names.
             limit = self._bounds.most + 1 + len(needs.tasks)
-            count, first_end = await session.fetchrow(
-                SQL["count_live_leases"], account_id, self._now, limit
-            ) or (0, None)
-            live[account_id] = count, first_end
-        return live
+            live, first_end, doubtful = await session.fetchrow(
+                SQL["count_live_leases"], account_id, self._now, limit, RENEWAL_MAX
+            ) or (0, None, None)
+            counted[account_id] = _Leases(live=live, first_end=first_end, doubtful=doubtful or ())
+            # Heartbeats need no account's lock: only a task's own tells whether it was renewed.
+            needs.tasks.update((account_id, task_id) for task_id in doubtful or ())
+        return counted
 
-    async def _load_claimable(self, session: Session, needs: Needs, view: View) -> None:
+    async def _lock_claimable(
+        self, session: Session, needs: Needs
+    ) -> Mapping[TypeKey, Sequence[Any]]:
         keys = list(needs.claims)
-        if self.one_account or len(keys) == 1:
-            for key in keys:
-                found = await session.fetch(
-                    SQL["load_claimable"], *key, view.now, needs.candidates(key), needs.overdue(key)
+        if self.one_account or len(keys) <= 1:
+            return {
+                key: await session.fetch(
+                    SQL["load_claimable"],
+                    *key,
+                    self._now,
+                    needs.candidates(key),
+                    needs.overdue(key),
                 )
-                _keep(view, needs, key, found)
-            return
+                for key in keys
+            }
         found = await session.fetch(
             SQL["load_claimable_of_many"],
             [account_id for account_id, _ in keys],
             [type_ for _, type_ in keys],
-            view.now,
+            self._now,
             [needs.candidates(key) for key in keys],
             [needs.overdue(key) for key in keys],
         )
-        of_key: list[list[Any]] = [[] for _ in keys]
+        of_key: dict[TypeKey, list[Any]] = {key: [] for key in keys}
         for row in found:
-            of_key[row[0] - 1].append(row[1:])
-        for key, its_rows in zip(keys, of_key, strict=True):
-            _keep(view, needs, key, its_rows)
+            of_key[keys[row[0] - 1]].append(row[1:])
+        return of_key
+
+
+class _Leases(msgspec.Struct, frozen=True, kw_only=True):
+    """How many leases are alive, when the first ends if counted, and which may be alive too."""
+
+    live: int
+    first_end: Instant | None = None
+    doubtful: Sequence[TaskId] = ()
 
 
 async def _find_claim_keys(
@@ -168,6 +189,14 @@ async def _of(
     if len(set(accounts)) == 1:
         return await session.fetch(SQL[statement], *given, accounts[0], names)
     return await session.fetch(SQL[statement + "_of_many"], *given, accounts, names)
+
+
+def _keep_leases(view: View, account_id: AccountId, counted: _Leases) -> None:
+    tasks = (view.task(account_id, task_id) for task_id in counted.doubtful)
+    renewed = sum(task is not None and task.lease_alive(view.now) for task in tasks)
+    view.live_leases[account_id] = counted.live + renewed
+    if counted.first_end is not None:
+        view.lease_ends[account_id] = counted.first_end
 
 
 def _keep(view: View, needs: Needs, key: TypeKey, found: Sequence[Any]) -> None:

@@ -70,9 +70,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     opening_seconds: float = 20
     # What the network may add to a statement's own limit.
     answer_seconds: float = 2
-    # After this a statement is planned anew: saving by a plan that was made while a table was small
-    # costs as much as the table has grown since.
-    plan_seconds: float = 10
     # After this a caller is told that the fate of its commit is unknown; the commit itself is left
     # to end in peace, and its connection counts as taken, for so long.
     commit_seconds: float = 10

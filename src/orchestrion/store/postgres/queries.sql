@@ -2,6 +2,8 @@
 -- Rows are locked in one order everywhere: accounts, remembered creates, counters, tasks by id.
 -- What only one account's rows are asked for names it as a constant: a database distributed by
 -- account locks rows in no other way.
+-- Rows to change are found by `any (array[…])` and `between`: an index follows these, and no join goes
+-- the other way round. By equality, a plan that was made for a small table reads all of it.
 
 -- name: lock_account
 -- Rides on the primary key of accounts. The lock makes quotas exact across servers.
@@ -148,7 +150,8 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
 
 -- name: load_claimable
 -- Rides on tasks_claimable, which gives the order, by one probe per distinct priority, whatever is
--- scheduled for later; and on tasks_leased for what is overdue, which the sweeper keeps few.
+-- scheduled for later; and on tasks_leased for what is overdue, which the sweeper keeps few. What is
+-- due is judged by a time of its own: the batch's is read when these rows are locked too.
 with recursive levels (priority) as (
   select (
     select priority from tasks
@@ -176,7 +179,10 @@ with recursive levels (priority) as (
       given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
     where account_id = $1 and type = $2 and status = 'pending'
-      and priority = levels.priority and due_at <= $3
+      and priority = levels.priority
+      and due_at <= (
+        select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+      )
     order by due_at, id
     limit $4
     for update skip locked
@@ -192,14 +198,17 @@ from (
     lease_token, traceparent,
     given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
   from tasks
-  where account_id = $1 and type = $2 and status = 'claimed' and lease_expires_at <= $3
+  where account_id = $1 and type = $2 and status = 'claimed'
+    and lease_expires_at <= (
+      select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+    )
   order by priority desc, due_at, id
   limit $5
   for update skip locked
 ) as ended;
 
 -- name: load_claimable_of_many
--- The same for several types at once.
+-- Rides on tasks_claimable and tasks_leased: the same for several types at once.
 select asked.place, found.*
 from unnest($1::text[], $2::text[], $4::int[], $5::int[])
   with ordinality as asked (account_id, type, pending, overdue, place)
@@ -231,7 +240,10 @@ cross join lateral (
         given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
       from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
-        and priority = levels.priority and due_at <= $3
+        and priority = levels.priority
+        and due_at <= (
+          select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+        )
       order by due_at, id
       limit asked.pending
       for update skip locked
@@ -247,7 +259,10 @@ cross join lateral (
       lease_token, traceparent,
       given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
-    where account_id = asked.account_id and type = asked.type and status = 'claimed' and lease_expires_at <= $3
+    where account_id = asked.account_id and type = asked.type and status = 'claimed'
+      and lease_expires_at <= (
+        select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+      )
     order by priority desc, due_at, id
     limit asked.overdue
     for update skip locked
@@ -255,17 +270,23 @@ cross join lateral (
 ) as found;
 
 -- name: count_live_leases
--- Rides on tasks_leased and stops at the limit.
-select count(*), min(lease_expires_at)
+-- Rides on tasks_leased, and stops at the limit. Names too what ended lately and nobody took away:
+-- a heartbeat that is being committed may have renewed it.
+select
+  count(*) filter (where lease_expires_at > moment),
+  min(lease_expires_at) filter (where lease_expires_at > moment),
+  array_agg(id) filter (where lease_expires_at <= moment)
 from (
-  select lease_expires_at
+  select id, lease_expires_at, (
+    select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+  ) as moment
   from tasks
   where account_id = $1 and status = 'claimed' and lease_expires_at > (
-    select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+    select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) - $4
   )
-  order by lease_expires_at
+  order by lease_expires_at desc
   limit $3
-) as live;
+) as recent;
 
 -- name: insert_accounts
 insert into accounts (
@@ -298,7 +319,7 @@ from unnest(
   id, plan, plan_expires_at, cycle_started_at, tasks_in_cycle, creates_window_at,
   creates_in_window, claims_window_at, claims_in_window, leases_at_most
 )
-where accounts.id = changed.id;
+where accounts.id = any (array[changed.id]);
 
 -- name: insert_tasks
 insert into tasks (
@@ -341,13 +362,14 @@ from unnest(
   last_failure_reason, result, output_id, lease_token, given_back_by, claim_key, claim_digest,
   release_count, cancel_requested_at
 )
-where tasks.account_id = changed.account_id and tasks.id = changed.id;
+where tasks.account_id = any (array[changed.account_id])
+  and tasks.id between changed.id and changed.id;
 
 -- name: delete_tasks
 -- Rides on the primary key of tasks.
 delete from tasks
 using unnest($1::text[], $2::text[]) as gone (account_id, id)
-where tasks.account_id = gone.account_id and tasks.id = gone.id;
+where tasks.account_id = any (array[gone.account_id]) and tasks.id between gone.id and gone.id;
 
 -- name: save_idempotency
 -- Rides on the primary key of idempotency_keys; a key whose life is over is taken anew.
@@ -361,7 +383,7 @@ set request_digest = excluded.request_digest, created_at = excluded.created_at,
 -- Rides on the primary key of idempotency_keys.
 delete from idempotency_keys as kept
 using unnest($1::text[], $2::text[]) as gone (account_id, key)
-where kept.account_id = gone.account_id and kept.key = gone.key;
+where kept.account_id = any (array[gone.account_id]) and kept.key between gone.key and gone.key;
 
 -- name: save_request_counts
 -- Rides on the primary key of request_counts.
@@ -418,7 +440,8 @@ order by id desc
 limit $4;
 
 -- name: list_page_by_type
--- Rides on tasks_by_type.
+-- Rides on tasks_by_type, which alone has this order: by a plan made for few tasks, `type = $6 order
+-- by id` would go through those of other types.
 select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
@@ -427,9 +450,9 @@ select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000):
   given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where account_id = $2 and id < $3
-  and type = $6
+  and type between $6 and $6
   and ($5::text is null or claimed_by = $5)
-order by id desc
+order by type desc, id desc
 limit $4;
 
 -- name: list_page_pending
@@ -510,7 +533,7 @@ order by id
 limit $5;
 
 -- name: list_idempotency_before
--- Rides on idempotency_keys_by_age, account by account.
+-- Rides on idempotency_keys_by_age, account by account along the primary key of accounts.
 select due.account_id, due.key
 from accounts cross join lateral (
   select account_id, key
@@ -560,13 +583,20 @@ select
   ) as dead_rows;
 
 -- name: count_by_status
--- Rides on tasks_pending, tasks_leased and tasks_ended, which are smaller than the table; asked every
--- few seconds at most, never per request.
+-- Reads whole indexes, of which each holds little but what has a status; asked every few seconds at
+-- most, never per request.
 select 'pending' as status, count(*) from tasks where status = 'pending'
 union all
 select 'claimed', count(*) from tasks where status = 'claimed'
 union all
-select status, count(*)
-from tasks
-where status in ('completed', 'dead_letter', 'cancelled')
-group by status;
+select of_each.status, of_each.count
+from (
+  select
+    count(*) filter (where status = 'completed') as completed,
+    count(*) filter (where status = 'dead_letter') as dead_letter,
+    count(*) filter (where status = 'cancelled') as cancelled
+  from tasks
+  where status in ('completed', 'dead_letter', 'cancelled')
+) as ended cross join lateral (
+  values ('completed', completed), ('dead_letter', dead_letter), ('cancelled', cancelled)
+) as of_each (status, count);

@@ -78,7 +78,7 @@ async def _connect(address: str, place: Place, role: Role) -> Session:
         command_timeout=place.command_seconds(role),
         # Behind a pooler the next statement may go to a session that has prepared nothing.
         statement_cache_size=0 if pooled else 100,
-        max_cached_statement_lifetime=place.plan_seconds,
+        max_cached_statement_lifetime=0,
         connection_class=Session,
         server_settings=place.start_up(role),
         target_session_attrs=SessionAttribute.read_write,
