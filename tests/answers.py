@@ -173,11 +173,14 @@ class _Book:
 
     def closed(self, schema: Json) -> dict[str, Any]:
         """Write out every reference, and refuse fields that the document does not name."""
+        beside = schema.get("properties", {}) if "$ref" in schema else {}
         schema = dict(self._resolved(schema))
         for part in schema.pop("allOf", ()):
             whole = self._resolved(part)
             schema["properties"] = {**schema.get("properties", {}), **whole["properties"]}
             schema["required"] = [*schema.get("required", ()), *whole.get("required", ())]
+        if beside:
+            schema["properties"] = {**schema["properties"], **beside}
         if "properties" in schema:
             named = schema["properties"].items()
             schema["properties"] = {name: self.closed(shape) for name, shape in named}
@@ -287,4 +290,4 @@ def _contracts(value: Json) -> Iterator[Json]:
     if "agent_contract" in value:
         yield value["agent_contract"]
     for item in value.get("items", ()):
-        yield item["agent_contract"]
+        yield item.get("body", item)["agent_contract"]

@@ -149,6 +149,9 @@ def a_view(
     view.load_idempotency(kept)
     firsts = [(row.account_id, row.first.id) for row in kept]
     view.load_tasks(rows[key] for key in firsts if key in rows)
+    held = [one for one in rows.values() if (one.account_id, one.claim_key) in needs.claim_keys]
+    view.load_tasks(held)
+    view.load_claim_keys((one.account_id, one.claim_key or "", one.id) for one in held)
     _load_leases(view, needs, list(rows.values()))
     _load_claims(view, needs, list(rows.values()))
     return view

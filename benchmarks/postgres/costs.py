@@ -15,11 +15,12 @@ from benchmarks.filling import Account
 from benchmarks.postgres.server import clock, new_account, server
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Task
-from orchestrion.store.postgres.backend import Backend
+from orchestrion.store.postgres.backend import Backend, Sessions
 from orchestrion.store.postgres.connecting import Pool
 from orchestrion.store.postgres.loading import Loader
+from orchestrion.store.postgres.notifying import Deaf
 from orchestrion.store.postgres.place import READER, Place
-from orchestrion.store.postgres.reading import PostgresReader
+from orchestrion.store.postgres.reading import PostgresReader, ReadPools
 from orchestrion.store.postgres.session import Session
 from orchestrion.store.postgres.store import PostgresStore
 
@@ -121,7 +122,8 @@ async def _opened(url: str) -> tuple[CountingPool, Backend]:
     own = clock(_no_time)
     loader = Loader(SELF_HOSTED.lease_bounds, None, place.batches)
     store = PostgresStore(pool, loader, lambda _: None)
-    return pool, Backend(store, PostgresReader(other, other, own, None), own, (pool, other))
+    reader = PostgresReader(ReadPools(other, other, one_account=False), own, None)
+    return pool, Backend(store, reader, own, Sessions((pool, other), Deaf()))
 
 
 async def _trips(given: Given) -> dict[str, float]:

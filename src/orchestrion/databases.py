@@ -12,7 +12,7 @@ from orchestrion.core.faults import StoreRefused, Unavailable
 from orchestrion.core.instants import Instant
 from orchestrion.core.plans import Catalogue
 from orchestrion.engine.clock import SteadyClock
-from orchestrion.engine.ports import Reader, Store
+from orchestrion.engine.ports import Reader, Store, Wakeups
 from orchestrion.store.address import DatabaseOptions, PostgresUrl, SqliteFile
 from orchestrion.store.operator import Operator
 from orchestrion.store.sqlite import backend as sqlite
@@ -42,6 +42,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def wakeups(self) -> Wakeups | None:
+        """Who is in touch with other processes of the same database; None where there are none."""
+        ...
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What an operator should know of it, one line each."""
         ...
@@ -59,7 +64,12 @@ async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backen
         case PostgresUrl(url=url):
             with driver():
                 from orchestrion.store.postgres import backend, migrating, place  # noqa: PLC0415
-            there = place.Place(url=url, pooler=options.pooler, batches=options.batches)
+            there = place.Place(
+                url=url,
+                pooler=options.pooler,
+                notify_url=options.notify.url if options.notify else "",
+                batches=options.batches,
+            )
             await migrating.prepare(there)
             try:
                 return await backend.open_backend(

@@ -97,6 +97,7 @@ class _Process:
                 clock=backend.clock,
                 observer=self._observer,
                 jobs=self._jobs,
+                wakeups=backend.wakeups,
             ),
         )
         self._metrics.watch_queue(lambda: self._service.writer.depth)
@@ -141,6 +142,7 @@ class _Process:
     def _stopping(self, relieved: asyncio.Event) -> None:
         # The port stays ready where others serve it.
         self._service.stopping = not relieved.is_set()
+        self._service.stop_waiting()
         self._logs.info("stopping")
 
     def _server_options(self) -> ServerOptions:

@@ -12,9 +12,15 @@ from orchestrion.api.address import Addresses, Network
 from orchestrion.api.app import NO_OPERATION, create_app
 from orchestrion.api.attempts import AttemptHandlers
 from orchestrion.api.auth import Authenticator
+from orchestrion.api.awaiting import Awaiting, AwaitingHandlers
+from orchestrion.api.batches import BatchHandlers
 from orchestrion.api.billing import BillingHandlers
+from orchestrion.api.claiming import Claims
 from orchestrion.api.discovery import documents
+from orchestrion.api.emptying import EmptyClaims
 from orchestrion.api.endpoint import Handler, Reception
+from orchestrion.api.explaining import ExplainHandlers
+from orchestrion.api.finishing import FinishingHandlers
 from orchestrion.api.health import HealthHandlers, Watched
 from orchestrion.api.http import Request
 from orchestrion.api.keys import KeyHandlers
@@ -29,11 +35,15 @@ from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import WINDOW_SECONDS
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.engine.asked import Asked
+from orchestrion.engine.lookout import Lookout
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.overload import QueueLimits
-from orchestrion.engine.ports import Clock, JobStatus, Observer, Reader, Store
+from orchestrion.engine.ports import Clock, JobStatus, Observer, Reader, Store, Wakeups
+from orchestrion.engine.waiters import Waiters
+from orchestrion.engine.watches import ALONE_POLL_SECONDS, SHARED_POLL_SECONDS, Watches
 from orchestrion.engine.writer import Writer
-from orchestrion.jobs import count_requests, expire_leases, purge
+from orchestrion.jobs import count_requests, expire_leases, note_asks, purge
 from orchestrion.jobs.runner import Job, Runner
 
 
@@ -57,6 +67,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     observer: Observer
     jobs: JobStatus
+    wakeups: Wakeups | None = None
 
 
 class Service:
@@ -70,6 +81,11 @@ class Service:
         self.writer = Writer(
             around.store, options.catalogue, around.clock, around.observer, options.queue
         )
+        self.waiters = Waiters(self.writer, around.clock)
+        self.lookout = Lookout(self.waiters, around.reader, around.wakeups, around.observer)
+        self.lookout.attend(self.writer)
+        self.watches = Watches(self.writer, around.reader, around.clock, self.waiters.room)
+        self.asked = Asked(around.clock)
         self.limiter = Limiter(options.catalogue, around.clock)
         self.responder = Responder(
             Guide(artifact_base_url=options.artifact_base_url, registration=options.registration)
@@ -77,6 +93,7 @@ class Service:
         self.app = self._app()
         self.runner = Runner(self._jobs(), around.jobs, around.observer)
         self._writing: asyncio.Task[None] | None = None
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def start(self, on_broken: Callable[[], None] | None = None) -> None:
         """Begin to commit; raises Unavailable where the database does not answer.
@@ -87,14 +104,34 @@ class Service:
         self.limiter.load(await self.around.reader.request_counts(since))
         self._writing = asyncio.create_task(self.writer.run(), name="writer")
         self._writing.add_done_callback(lambda task: self._writer_ended(task, on_broken))
+        self._looking = {
+            asyncio.create_task(self.lookout.run(), name="lookout"),
+            asyncio.create_task(self._poll_watches(), name="watches"),
+        }
+
+    def stop_waiting(self) -> None:
+        """Answer whoever waits; from now on nobody does."""
+        self.waiters.stop()
+        self.watches.stop()
 
     async def stop(self) -> None:
         """Commit what was accepted, then commit no more."""
-        counting = next(job for job in self.runner.jobs if job.name == count_requests.NAME)
-        await self.runner.once(counting)
+        self.stop_waiting()
+        for looking in self._looking:
+            looking.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
+        for job in self.runner.jobs:
+            if job.name in _LAST_JOBS:
+                await self.runner.once(job)
         self.writer.stop()
         if self._writing is not None:
             await self._writing
+
+    async def _poll_watches(self) -> None:
+        # Where other processes write there are wake-ups between them, which name no tasks.
+        alone = self.around.wakeups is None
+        every_seconds = ALONE_POLL_SECONDS if alone else SHARED_POLL_SECONDS
+        await self.watches.run(every_seconds, self.around.observer)
 
     def _writer_ended(self, task: asyncio.Task[None], on_broken: Callable[[], None] | None) -> None:
         if task.cancelled() or task.exception() is None:
@@ -124,8 +161,15 @@ class Service:
     def _handlers(self) -> Mapping[str, Handler]:
         options, around = self.options, self.around
         tasks = TaskHandlers(self.writer, self.responder, self.mint)
-        attempts = AttemptHandlers(self.writer, self.responder, self.mint, self.limiter)
-        reading = ReadingHandlers(around.reader, self.responder)
+        empty = EmptyClaims(around.reader, self.limiter, around.observer, self.asked)
+        claims = Claims(self.waiters, options.catalogue, around.clock)
+        attempts = AttemptHandlers(self.writer, claims, self.responder, self.mint, empty)
+        finishing = FinishingHandlers(self.writer, claims, self.responder, self.mint, empty)
+        batches = BatchHandlers(self.writer, self.responder, self.mint, self.limiter)
+        awaiting = Awaiting(self.watches, options.catalogue, around.clock)
+        waiting = AwaitingHandlers(awaiting, around.reader, self.responder)
+        reading = ReadingHandlers(around.reader, self.responder, awaiting)
+        explaining = ExplainHandlers(around.reader, self.responder, options.catalogue, self.asked)
         billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
         keys = KeyHandlers(self.writer, self.responder, self.mint, options.registration)
         watched = Watched(
@@ -135,7 +179,8 @@ class Service:
         )
         health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
         return {
-            **_methods(tasks, attempts, reading, billing, keys, health),
+            **_methods(tasks, attempts, finishing, batches, reading, waiting, explaining),
+            **_methods(billing, keys, health),
             **documents(self._site()),
         }
 
@@ -165,7 +210,16 @@ class Service:
                 seconds=count_requests.EVERY_SECONDS,
                 run=lambda: count_requests.count_requests(writer, self.limiter),
             ),
+            Job(
+                name=note_asks.NAME,
+                seconds=note_asks.EVERY_SECONDS,
+                run=lambda: note_asks.note_asks(writer, self.asked),
+            ),
         )
+
+
+# What only this process knows, and tells the others before it ends.
+_LAST_JOBS = frozenset({count_requests.NAME, note_asks.NAME})
 
 
 def _methods(*parts: object) -> dict[str, Handler]:

@@ -1,50 +1,10 @@
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from orchestrion.cli import main
-from tests.databases import KINDS, SQLITE, Databases
+from tests.cli.operators import Operator, assert_refused
 
 UNKNOWN_ACCOUNT = "acct_00000000000000000000000000"
-
-
-class Operator:
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def types(self, *arguments: str) -> Result:
-        return CliRunner().invoke(main, arguments, env={"ORCHESTRION_DATABASE": self.url})
-
-    def creates_key(self, *arguments: str) -> dict[str, str]:
-        result = self.types("keys", "create", "--json", *arguments)
-        assert result.exit_code == 0, result.output
-        return dict(json.loads(result.stdout))
-
-    def lists_keys(self) -> list[dict[str, str | None]]:
-        result = self.types("keys", "list", "--json")
-        assert result.exit_code == 0, result.output
-        return list(json.loads(result.stdout))
-
-
-@pytest.fixture(params=KINDS)
-def operator(
-    databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Operator]:
-    if request.param == SQLITE:
-        yield Operator(f"sqlite:///{tmp_path}/tasks.db")
-    else:
-        with databases.postgres.lent() as database:
-            yield Operator(database.url)
-
-
-def assert_refused(result: Result) -> None:
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    assert result.stderr.startswith("orchestrion: ")
-    assert result.stderr.count("\n") == 1
 
 
 def test_the_key_alone_goes_to_stdout(operator: Operator) -> None:

@@ -34,7 +34,7 @@ def test_every_error_and_every_transition_is_in_the_pages() -> None:
 
     assert all(f"| `{code}` |" in errors for code in ErrorCode)
     for (state, verb), row in TABLE.items():
-        for target in filter(None, (row.target, row.exhausted)):
+        for target in filter(None, (row.target, row.exhausted, row.withdrawn)):
             assert f"    {state} --> {target}: {verb}" in lifecycle
 
 

@@ -26,10 +26,22 @@ SHOP = Site(
 TOOL_NAMES = {
     *("create_task", "list_tasks", "check_task_status", "claim_task", "heartbeat"),
     *("complete_task", "fail_task", "requeue_task", "check_billing_status", "verify_payment"),
-    *("cancel_task", "register_key", "list_plans", "start_checkout"),
+    *("create_tasks", "complete_tasks", "fail_tasks", "heartbeat_tasks"),
+    *(
+        "explain_task",
+        "wait_for_tasks",
+        "cancel_task",
+        "release_task",
+        "register_key",
+        "list_plans",
+        "start_checkout",
+    ),
 }
 # Bounds of the server's own work, which no caller meets.
-INWARD = {"EXPIRE_BATCH_MAX", "PURGE_BATCH_MAX", "CLAIM_OVERDUE_MARGIN", "AGAIN_MAX"}
+INWARD = {
+    *("EXPIRE_BATCH_MAX", "PURGE_BATCH_MAX", "CLAIM_OVERDUE_MARGIN", "AGAIN_MAX"),
+    *("HELD_UNDER_KEY_MAX", "LOOK_SECONDS_AHEAD", "LOOK_LEASES_MAX"),
+}
 
 Json = dict[str, Any]
 
@@ -88,7 +100,10 @@ def test_capabilities_list_states_and_transitions_of_the_table() -> None:
     steps = {(step["from"], step["trigger"], step["to"]) for step in lifecycle["transitions"]}
     expected = {(state, verb, row.target) for (state, verb), row in TABLE.items()}
     expected |= {
-        (state, verb, row.exhausted) for (state, verb), row in TABLE.items() if row.exhausted
+        (state, verb, target)
+        for (state, verb), row in TABLE.items()
+        for target in (row.exhausted, row.withdrawn)
+        if target
     }
     assert steps == expected
 
@@ -177,7 +192,7 @@ def test_the_arguments_of_a_tool_all_have_a_place_in_its_request(tool: Json) -> 
     for route in tool["_meta"]["orchestrion/http"]["routes"]:
         row = BY_NAME[route["operationId"]]
         assert (route["method"], route["path"].replace("task_id", "id")) == (row.method, row.path)
-        for kind in ("path_arguments", "query_arguments", "body_arguments"):
+        for kind in ("path_arguments", "query_arguments", "header_arguments", "body_arguments"):
             placed |= set(route[kind])
 
     assert placed == set(tool["inputSchema"]["properties"])
@@ -190,7 +205,7 @@ def test_the_arguments_of_a_tool_have_the_bounds_of_the_operation() -> None:
     assert tools["create_task"]["properties"] == body["schema"]["properties"]
     assert tools["create_task"]["required"] == ["type", "payload"]
     assert tools["list_tasks"]["properties"]["limit"]["default"] == limits.PAGE_SIZE_DEFAULT
-    for name in ("heartbeat", "complete_task", "fail_task"):
+    for name in ("heartbeat", "complete_task", "fail_task", "release_task"):
         assert tools[name]["required"] == ["task_id", "lease_token"]
 
 

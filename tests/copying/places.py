@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from orchestrion.copying.outcome import Outcome
 from orchestrion.copying.transfer import copy
 from orchestrion.core.account import RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, ulid
+from orchestrion.core.instants import Instant
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -45,6 +47,7 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
         for number in range(ACCOUNTS)
     ]
     add_accounts(file, *accounts)
+    file.execute("update accounts set require_lease_token = 1 where email is null")
     every = list(Status)
     for account in accounts:
         add_tasks(
@@ -58,6 +61,11 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
                     result=(None, STRANGE)[number % 2],
                     traceparent=(None, "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01")[number % 2],
                     last_failure_reason="no \U0001f5a8\u2028paper",
+                    given_back_by=(None, bytes(range(32)))[number % 2],
+                    claim_key=(None, f"k \x7e{number}")[number % 2],
+                    claim_digest=(None, bytes(range(64)))[number % 2],
+                    release_count=number,
+                    cancel_requested_at=(None, NOW)[number % 2],
                 )
                 for number in range(tasks)
             ),
@@ -94,6 +102,8 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
             for n in range(3)
         ]
         file.insert("request_counts", COUNT_COLUMNS, map(rows.count_row, counts))
+        asks = Asks(account_id=account.id, at={"report": NOW, "a_b-C": Instant(2**53 + 1)})
+        file.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
 
 
 async def copied(file: Path, url: str) -> Outcome:

@@ -22,7 +22,7 @@ from tests.databases import Database, Databases, Row, SqliteDatabase, count
 from tests.pgbouncer import PgBouncer
 
 NAMES = [table.name for table in TABLES]
-ROWS = [ACCOUNTS, 5 * ACCOUNTS, 40 * ACCOUNTS, 5 * ACCOUNTS, 3 * ACCOUNTS]
+ROWS = [ACCOUNTS, 5 * ACCOUNTS, 40 * ACCOUNTS, 5 * ACCOUNTS, 3 * ACCOUNTS, ACCOUNTS]
 
 
 def contents(database: Database, table: str, columns: Sequence[str]) -> list[Row]:

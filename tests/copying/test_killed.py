@@ -106,7 +106,7 @@ async def test_a_copy_killed_at_any_moment_goes_on(databases: Databases, url: st
         again = Command(file.path, url).ended()
 
         assert reached == [0, PAGE_ROWS, PAGE_ROWS, 3 * TASKS_EACH, 3 * TASKS_EACH]
-        assert (code, printed.count("\tsame\n")) == (0, 5), said
+        assert (code, printed.count("\tsame\n")) == (0, 6), said
         assert count(database, "select count(*) from tasks") == 3 * TASKS_EACH
         assert "Copied and verified" in said
         assert again[:2] == (0, printed)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from orchestrion.core.limits import RELEASES_MAX
 from tests.http.callers import Caller, Json, Response, ok
 
 LEASE_SECONDS: Final = 60
@@ -102,6 +103,56 @@ async def cancelled(caller: Caller) -> Situation:
     return waiting
 
 
+async def asked_back(caller: Caller) -> Situation:
+    """Still held; its worker is asked to give it back."""
+    held = await claimed(caller)
+    await _end(held, "cancel", force=True)
+    return held
+
+
+async def asked_back_last(caller: Caller) -> Situation:
+    held = await claimed_last(caller)
+    await _end(held, "cancel", force=True)
+    return held
+
+
+async def asked_back_overdue(caller: Caller) -> Situation:
+    return _late(await asked_back(caller))
+
+
+async def asked_back_failed(caller: Caller) -> Situation:
+    held = await asked_back(caller)
+    await _end(held, "fail", lease_token=held.token)
+    return held
+
+
+async def asked_back_completed(caller: Caller) -> Situation:
+    held = await asked_back(caller)
+    await _end(held, "complete", lease_token=held.token)
+    return held
+
+
+async def released(caller: Caller) -> Situation:
+    held = await claimed_last(caller)
+    await _end(held, "release", lease_token=held.token)
+    return held
+
+
+async def released_for_later(caller: Caller) -> Situation:
+    held = await claimed(caller)
+    await _end(held, "release", lease_token=held.token, retry_after_seconds=90)
+    return held
+
+
+async def released_too_often(caller: Caller) -> Situation:
+    held = await claimed_last(caller)
+    for _ in range(RELEASES_MAX):
+        await _end(held, "release", lease_token=held.token)
+        held = await _claim(held)
+    await _end(held, "release", lease_token=held.token)
+    return held
+
+
 async def requeued(caller: Caller) -> Situation:
     lost = await dead(caller)
     await _end(lost, "requeue")
@@ -126,6 +177,14 @@ BUILDS: Mapping[str, Build] = MappingProxyType(
             dead,
             dead_by_sweep,
             cancelled,
+            asked_back,
+            asked_back_last,
+            asked_back_overdue,
+            asked_back_failed,
+            asked_back_completed,
+            released,
+            released_for_later,
+            released_too_often,
             requeued,
         )
     }
@@ -157,6 +216,9 @@ def _questions() -> Iterator[tuple[str, Ask]]:
     yield "claim_next", lambda one: one.caller.claim_next(one.type)
     for verb in ("claim", "cancel", "requeue"):
         yield verb, _asking(verb)
+    yield "cancel by force", _asking("cancel", force=True)
+    yield "release with its token", _asking_with_token("release")
+    yield "release with a strange token", _asking("release", lease_token=STRANGE_TOKEN)
     for verb in ("complete", "fail", "heartbeat"):
         yield verb, _asking(verb)
         yield f"{verb} with its token", _asking_with_token(verb)

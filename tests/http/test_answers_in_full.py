@@ -95,6 +95,27 @@ async def dead(caller: Caller) -> Response:
     return await caller.do("fail", claim["task"]["id"], reason="no paper", retry_after_seconds=9)
 
 
+async def released(caller: Caller) -> Response:
+    claim = await caller.held()
+    caller.service.clock.advance(5)
+    return await caller.do(
+        "release", claim["task"]["id"], lease_token=claim["lease_token"], reason="stopping"
+    )
+
+
+async def asked_back(caller: Caller) -> Response:
+    claim = await caller.held()
+    caller.service.clock.advance(5)
+    return await caller.do("cancel", claim["task"]["id"], force=True)
+
+
+async def heartbeat_when_asked_back(caller: Caller) -> Response:
+    claim = await caller.held()
+    await caller.do("cancel", claim["task"]["id"], force=True)
+    caller.service.clock.advance(5)
+    return await caller.do("heartbeat", claim["task"]["id"], lease_token=claim["lease_token"])
+
+
 async def cancelled(caller: Caller) -> Response:
     return await caller.do("cancel", (await caller.task())["id"])
 
@@ -198,6 +219,9 @@ SCENES: tuple[Scene, ...] = (
     failed,
     failed_for_a_while,
     dead,
+    released,
+    asked_back,
+    heartbeat_when_asked_back,
     cancelled,
     requeued,
     first_page,

@@ -47,6 +47,20 @@ def ending(verb: str) -> Use:
     return end
 
 
+def batch(name: str) -> Use:
+    async def end(caller: Caller) -> Response:
+        claim = await caller.held()
+        item = {"id": claim["task"]["id"], "lease_token": claim["lease_token"]}
+        return await caller.send("POST", f"/v1/tasks/{name}", {"items": [item]})
+
+    return end
+
+
+async def create_tasks(caller: Caller) -> Response:
+    item = {"type": "report", "payload": {}}
+    return await caller.send("POST", "/v1/tasks/batch", {"items": [item, item]})
+
+
 USES: Mapping[str, Use] = MappingProxyType(
     {
         "create_task": lambda caller: caller.create(),
@@ -57,6 +71,11 @@ USES: Mapping[str, Use] = MappingProxyType(
         "heartbeat": ending("heartbeat"),
         "complete_task": ending("complete"),
         "fail_task": ending("fail"),
+        "release_task": ending("release"),
+        "create_tasks": create_tasks,
+        "complete_tasks": batch("complete"),
+        "fail_tasks": batch("fail"),
+        "heartbeat_tasks": batch("heartbeat"),
         "cancel_task": cancel_task,
         "requeue_task": requeue_task,
         "list_plans": reading("/v1/billing/plans"),

@@ -94,7 +94,7 @@ async def test_a_wait_is_as_long_as_it_must_be_and_no_longer(name: str, caller: 
         for action in answer["agent_contract"]["next_actions"]
         if action["action"] == "retry_after_wait"
     ]
-    assert bool(waits) is (name == "scheduled")
+    assert bool(waits) is (name in ("scheduled", "released_for_later"))
     for action in waits:
         crowd.service.clock.advance(action["retry_after_seconds"] - 1)
         assert (await caller.send("POST", action["endpoint"])).status_code == 409

@@ -11,12 +11,16 @@ from orchestrion.core.commands import (
     ExpireLeases,
     FailTask,
     Heartbeat,
+    ReleaseTask,
+    RequestCancel,
     RequeueTask,
 )
 from orchestrion.core.ids import AccountId, LeaseToken, TaskId
-from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim
 from orchestrion.core.task import Task
 from tests.factories import ACCOUNT_ID, a_task_id
+
+SAME = digest_of_claim(types=["report"])
 
 
 def create(number: int = 99, **changes: object) -> CreateTask:
@@ -41,6 +45,10 @@ def a_lease(number: int, worker_id: str | None = "me") -> Lease:
     return Lease(worker_id=worker_id, token=a_token(number))
 
 
+def a_keyed_lease(number: int, key: str = "k", digest: bytes = SAME) -> Lease:
+    return Lease(worker_id="me", token=a_token(number), key=key, digest=digest)
+
+
 def claim_next(number: int = 99, **changes: object) -> ClaimNext:
     command = ClaimNext(account_id=ACCOUNT_ID, types=("report",), lease=a_lease(number))
     return replace(command, **changes)
@@ -63,6 +71,13 @@ def fail(task_id: TaskId, token: LeaseToken | None = None, **changes: object) ->
     return replace(command, **changes)
 
 
+def release(task_id: TaskId, token: LeaseToken, **changes: object) -> ReleaseTask:
+    command = ReleaseTask(
+        account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, failure=Failure()
+    )
+    return replace(command, **changes)
+
+
 def heartbeat(task_id: TaskId, token: LeaseToken | None = None, **changes: object) -> Heartbeat:
     command = Heartbeat(account_id=ACCOUNT_ID, task_id=task_id, lease_token=token)
     return replace(command, **changes)
@@ -70,6 +85,10 @@ def heartbeat(task_id: TaskId, token: LeaseToken | None = None, **changes: objec
 
 def cancel(task_id: TaskId, **changes: object) -> CancelTask:
     return replace(CancelTask(account_id=ACCOUNT_ID, task_id=task_id), **changes)
+
+
+def request_cancel(task_id: TaskId, **changes: object) -> RequestCancel:
+    return replace(RequestCancel(account_id=ACCOUNT_ID, task_id=task_id), **changes)
 
 
 def requeue(task_id: TaskId, **changes: object) -> RequeueTask:

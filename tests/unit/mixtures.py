@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from random import Random
 
-from orchestrion.core.commands import Command
+from msgspec.structs import replace
+
+from orchestrion.core.commands import (
+    ClaimNext,
+    Command,
+    CompleteTask,
+    CreateTask,
+    FailTask,
+    FinishAndClaim,
+    Heartbeat,
+    Together,
+)
 from orchestrion.core.instants import SECOND
 from orchestrion.core.task import Status, Task
 from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, a_task, a_task_id, ago
@@ -16,6 +27,7 @@ _MIXED = (
     Status.DEAD_LETTER,
     Status.CANCELLED,
 )
+_ENDS = (CompleteTask, FailTask, Heartbeat)
 _NEGLECTED = (*[Status.CLAIMED] * 30, Status.PENDING)
 
 
@@ -48,7 +60,10 @@ def _a_task(random: Random, number: int, status: Status, exhausted: float) -> Ta
 
 def some_commands(random: Random, tasks: list[Task]) -> list[Command]:
     size = random.choice([1, 4, 16])
-    kinds = [_draw_claims, _draw_claims, _draw_naming, _draw_creates, _draw_sweeps]
+    kinds = [
+        *(_draw_claims, _draw_claims, _draw_naming, _draw_creates, _draw_together),
+        _draw_sweeps,
+    ]
     batch = [one for kind in kinds for one in kind(random, tasks, size)]
     random.shuffle(batch)
     return batch
@@ -57,7 +72,28 @@ def some_commands(random: Random, tasks: list[Task]) -> list[Command]:
 def _draw_claims(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
     del tasks
     for number in range(random.randrange(1 + size)):
-        yield asks.claim_next(random.randrange(10**9) + number, types=(_a_type(random),))
+        yield _a_claim(random, number)
+
+
+def _a_claim(random: Random, number: int) -> ClaimNext:
+    types = ("report", "mail") if random.random() < 0.2 else (_a_type(random),)
+    more = random.choice([0, 0, 0, 1, 5])
+    tokens = tuple(asks.a_token(random.randrange(10**9)) for _ in range(more))
+    return asks.claim_next(random.randrange(10**9) + number, types=types, more=tokens)
+
+
+def _draw_together(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    named = [command for command in _draw_naming(random, tasks, size) if isinstance(command, _ENDS)]
+    if named and random.random() < 0.5:
+        yield Together(account_id=ACCOUNT_ID, commands=tuple(named))
+    creates = [one for one in _draw_creates(random, tasks, size) if isinstance(one, CreateTask)]
+    if creates and random.random() < 0.5:
+        apart = [replace(one, task_id=a_task_id(500 + n)) for n, one in enumerate(creates)]
+        yield Together(account_id=ACCOUNT_ID, commands=tuple(apart))
+    for finish in named[:2]:
+        if isinstance(finish, CompleteTask | FailTask):
+            claim = _a_claim(random, 0)
+            yield FinishAndClaim(account_id=ACCOUNT_ID, finish=finish, claim=claim)
 
 
 def _draw_creates(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from orchestrion.core.ids import LeaseToken
 from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.task import Status, Task
 from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task
 
@@ -54,11 +55,14 @@ def tasks(draw: st.DrawFn) -> Task:
         changes["lease_token"] = draw(st.sampled_from([None, TOKEN]))
     if status is Status.COMPLETED:
         changes["output_id"] = draw(st.none() | TEXTS)
+    if status in {Status.CLAIMED, Status.COMPLETED, Status.CANCELLED}:
+        changes["cancel_requested_at"] = draw(st.none() | AROUND_NOW)
     return a_task(
         status,
         scheduled_at=draw(st.none() | AROUND_NOW),
         max_attempts=max_attempts,
         attempt_count=draw(attempts),
+        release_count=draw(st.sampled_from([0, 1, RELEASES_MAX])),
         **changes,
     )
 

@@ -1,14 +1,25 @@
 """Claims are exact in every mixture, though a batch sees only the rows it asked for."""
 
+from collections.abc import Iterator
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from orchestrion.core.commands import ClaimNext, Command, CreateTask, ExpireLeases, OnTask
+from orchestrion.core.commands import (
+    ClaimNext,
+    Command,
+    CreateTask,
+    ExpireLeases,
+    FinishAndClaim,
+    OnTask,
+    Together,
+    parts_of,
+)
 from orchestrion.core.decide import decide, decide_all
 from orchestrion.core.lifecycle import claim, released
-from orchestrion.core.outcomes import Again, Changed, Held, NoTask, Outcome, Rejection
+from orchestrion.core.outcomes import Again, Changed, Held, NoTask, Outcome, Rejection, Several
 from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import TaskKey
@@ -23,6 +34,14 @@ def essence(outcome: Outcome) -> object:
         return (type(outcome), outcome.task)
     refused = expect(Rejection, outcome)
     return (refused.code, refused.reason, refused.wait_seconds)
+
+
+def unsettled(command: Command, outcome: Outcome) -> Iterator[Command]:
+    """Give the claim that must be made once more, if there is one."""
+    if isinstance(outcome, Again):
+        yield command
+    elif isinstance(command, FinishAndClaim) and isinstance(outcome, Several):
+        yield from unsettled(command.claim, outcome.outcomes[1])
 
 
 class Plainly:
@@ -40,9 +59,23 @@ class Plainly:
             case ExpireLeases():
                 for task_id in command.task_ids:
                     self._keep(released(self.tasks[command.account_id, task_id], NOW))
+            case Together() | FinishAndClaim():
+                self._check_parts(command, outcome)
             case _:
                 assert isinstance(command, OnTask)
                 self._check_named(command, outcome)
+
+    def _check_parts(self, command: Together | FinishAndClaim, outcome: Outcome) -> None:
+        parts = parts_of(command)
+        # A claim behind an end that is refused is not made.
+        outcomes = outcome.outcomes if isinstance(outcome, Several) else (outcome,)
+        if isinstance(command, Together):
+            assert len(outcomes) == len(parts)
+        else:
+            assert (len(outcomes) == 1) is isinstance(outcomes[0], Rejection)
+        for part, one in zip(parts, outcomes, strict=False):
+            if not isinstance(one, Again):
+                self.check(part, one)
 
     def best(self, command: ClaimNext) -> Task | None:
         rows = (released(task, NOW) for task in self.tasks.values())
@@ -57,13 +90,15 @@ class Plainly:
         return min(claimable, key=lambda task: task.claim_order, default=None)
 
     def _check_claim(self, command: ClaimNext, outcome: Outcome) -> None:
-        best = self.best(command)
-        if best is None:
-            assert isinstance(outcome, NoTask)
-        else:
-            held = expect(Held, outcome).task
-            assert held == claim(best, NOW, command.lease)
-            self._keep(held)
+        found = [outcome.task, *outcome.more] if isinstance(outcome, Held) else []
+        for number, token in enumerate((command.lease.token, *command.more)):
+            best = self.best(command)
+            if best is None:
+                assert len(found) == number
+                break
+            assert found[number] == claim(best, NOW, replace(command.lease, token=token))
+            self._keep(found[number])
+        assert found or isinstance(outcome, NoTask)
 
     def _check_named(self, command: OnTask, outcome: Outcome) -> None:
         task = self.tasks.get((command.account_id, command.task_id))
@@ -94,9 +129,9 @@ def test_a_batch_of_anything_claims_what_one_by_one_would_have_claimed(seed: int
             if not isinstance(outcome, Again):
                 plainly.check(command, outcome)
         commands = [
-            command
+            one
             for command, outcome in zip(commands, outcomes, strict=True)
-            if isinstance(outcome, Again)
+            for one in unsettled(command, outcome)
         ]
         rounds += 1
 

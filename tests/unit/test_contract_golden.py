@@ -18,6 +18,10 @@ PENDING = a_task()
 LATER = a_task(scheduled_at=later(89.5))
 LIVE = a_task(Status.CLAIMED, lease_expires_at=later(100.9), lease_seconds=100)
 OVER = a_task(Status.CLAIMED, lease_expires_at=NOW)
+ASKED = a_task(
+    Status.CLAIMED, lease_expires_at=later(100.9), lease_seconds=100, cancel_requested_at=ago(1)
+)
+ASKED_OVER = a_task(Status.CLAIMED, lease_expires_at=ago(1), cancel_requested_at=ago(9))
 OVER_LAST = a_task(Status.CLAIMED, lease_expires_at=ago(1), attempt_count=3)
 DONE = a_task(Status.COMPLETED)
 DEAD = a_task(Status.DEAD_LETTER)
@@ -120,6 +124,37 @@ ANSWERS = [
         """,
         READS_LIVE,
         id="claimed, lease live, read by anybody",
+    ),
+    pytest.param(
+        GUIDE.holding(ASKED, NOW),
+        """
+        * fail_task POST /v1/tasks/ID/fail
+        + complete_task POST /v1/tasks/ID/complete
+        + heartbeat POST /v1/tasks/ID/heartbeat
+        + check_task_status GET /v1/tasks/ID
+        """,
+        READS_LIVE | {"cancel_requested": True},
+        id="heartbeat answered, asked back",
+    ),
+    pytest.param(
+        GUIDE.viewing(ASKED, NOW),
+        """
+        * check_task_status GET /v1/tasks/ID after 30 s
+        + complete_task POST /v1/tasks/ID/complete
+        + fail_task POST /v1/tasks/ID/fail
+        + heartbeat POST /v1/tasks/ID/heartbeat
+        """,
+        READS_LIVE | {"cancel_requested": True},
+        id="asked back, read by anybody",
+    ),
+    pytest.param(
+        GUIDE.viewing(ASKED_OVER, NOW),
+        """
+        * create_task POST /v1/tasks
+        + claim_task POST /v1/tasks/claim
+        """,
+        READS_OVER,
+        id="asked back, lease over",
     ),
     pytest.param(
         GUIDE.viewing(OVER, NOW),
@@ -427,6 +462,12 @@ REFUSALS = [
         False,
         "* create_task POST /v1/tasks",
         id="idempotency conflict",
+    ),
+    pytest.param(
+        special(ErrorCode.IDEMPOTENCY_CONFLICT, Situation.CLAIM_KEY_IN_USE),
+        False,
+        "* claim_task POST /v1/tasks/claim",
+        id="idempotency conflict of a claim",
     ),
     pytest.param(
         plain(ErrorCode.IDEMPOTENCY_IN_FLIGHT, wait=2),

@@ -25,6 +25,7 @@ from tests.factories import (
     NOW,
     OTHER_ACCOUNT_ID,
     OTHER_TOKEN,
+    TOKEN,
     a_task,
     a_view,
     ago,
@@ -56,6 +57,9 @@ WRITES: Mapping[str, Callable[[Call], Command]] = MappingProxyType(
         "complete_task": lambda call: asks.complete(call.task_id, call.lease_token),
         "fail_task": lambda call: asks.fail(call.task_id, call.lease_token),
         "heartbeat": lambda call: asks.heartbeat(call.task_id, call.lease_token),
+        "release_task": lambda call: asks.release(
+            call.task_id, call.lease_token or asks.a_token(call.number)
+        ),
         "cancel_task": lambda call: asks.cancel(call.task_id),
         "requeue_task": lambda call: asks.requeue(call.task_id),
     }
@@ -224,6 +228,9 @@ SITUATIONS = [
     a_task(Status.CLAIMED, attempt_count=3),
     a_task(Status.CLAIMED, lease_expires_at=ago(1)),
     a_task(Status.CLAIMED, lease_expires_at=ago(1), attempt_count=3),
+    a_task(Status.CLAIMED, cancel_requested_at=ago(1)),
+    a_task(Status.CLAIMED, cancel_requested_at=ago(9), lease_expires_at=ago(1)),
+    a_task(lease_token=TOKEN, release_count=1),
     a_task(Status.COMPLETED),
     a_task(Status.COMPLETED, output_id="out_1"),
     a_task(Status.DEAD_LETTER),

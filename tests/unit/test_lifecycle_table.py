@@ -28,15 +28,11 @@ SITUATIONS: Mapping[str, Task] = MappingProxyType(
         # A worker still holds these, and is asked to give them back.
         "asked": a_task(Status.CLAIMED, cancel_requested_at=ago(20)),
         "asked_last": a_task(Status.CLAIMED, cancel_requested_at=ago(20), attempt_count=3),
-        "asked_over": a_task(
-            Status.CLAIMED, cancel_requested_at=ago(20), lease_expires_at=ago(1)
-        ),
+        "asked_over": a_task(Status.CLAIMED, cancel_requested_at=ago(20), lease_expires_at=ago(1)),
         "asked_done": a_task(Status.COMPLETED, cancel_requested_at=ago(20)),
         "released": a_task(lease_token=TOKEN, release_count=1),
         "released_often": a_task(Status.CLAIMED, release_count=RELEASES_MAX),
-        "released_often_last": a_task(
-            Status.CLAIMED, release_count=RELEASES_MAX, attempt_count=3
-        ),
+        "released_often_last": a_task(Status.CLAIMED, release_count=RELEASES_MAX, attempt_count=3),
     }
 )
 
@@ -214,9 +210,7 @@ def test_of_what_ended_only_a_dead_letter_can_go_on() -> None:
 def test_a_lease_ends_in_cancelled_once_a_cancel_was_requested_unless_the_work_was_done() -> None:
     withdrawing = {pair[1]: row.withdrawn for pair, row in TABLE.items() if row.withdrawn}
 
-    assert withdrawing == dict.fromkeys(
-        (Verb.FAIL, Verb.RELEASE, Verb.EXPIRE), Status.CANCELLED
-    )
+    assert withdrawing == dict.fromkeys((Verb.FAIL, Verb.RELEASE, Verb.EXPIRE), Status.CANCELLED)
 
 
 def test_every_row_that_can_exhaust_ends_in_dead_letter() -> None:

@@ -38,6 +38,7 @@ WRONG = [
     ("database_pooler", ""),
     ("database_pooler", "session"),
     ("database_batches", "one"),
+    ("notify_database", "sqlite:///orchestrion.db"),
     ("plans", ""),
     ("plans", "enterprise"),
     ("plans", "/"),
@@ -94,6 +95,7 @@ def test_every_default_would_be_accepted_from_an_operator() -> None:
     for setting in SETTINGS:
         default = getattr(defaults, setting.name)
         text = ",".join(default) if isinstance(default, tuple) else str(default)
+        text = "" if default is None else text
         assert setting.kind.read(text) == default, setting.name
 
 
@@ -326,6 +328,20 @@ def test_a_pooler_is_told_to_whoever_opens_the_database() -> None:
     sources = Sources(flags={"database": "postgresql://h/d", "database_pooler": "transaction"})
 
     assert load_database_options(sources).pooler == "transaction"
+
+
+def test_wake_ups_may_go_past_a_pooler_to_the_same_database() -> None:
+    flags = {"database": "postgresql://pooler/d", "notify_database": "postgresql://u:pass@h/d"}
+
+    notify = load_settings(Sources(flags=flags)).database_options.notify
+
+    assert notify is not None
+    assert (notify.url, notify.shown) == ("postgresql://u:pass@h/d", "postgresql://u@h/d")
+
+
+def test_wake_ups_of_a_file_are_refused() -> None:
+    with pytest.raises(SettingError, match="^setting notify_database has no meaning on a SQLite"):
+        load_settings(Sources(flags={"notify_database": "postgresql://u:pass@h/d"}))
 
 
 class TestSecrets:

@@ -1,21 +1,21 @@
-"""The operations of a worker: claim, renew, complete, fail. No rules."""
+"""The operations of a worker: claim, renew, release. No rules."""
+
+from msgspec import UNSET
 
 from orchestrion.api import commanding
+from orchestrion.api.claiming import Claims
 from orchestrion.api.decoding import decode
+from orchestrion.api.emptying import EmptyClaims
 from orchestrion.api.http import Request, Response
-from orchestrion.api.limits import Limiter
 from orchestrion.api.respond import Responder
 from orchestrion.core.bodies import (
     ClaimNextBody,
     ClaimTaskBody,
-    CompleteBody,
-    FailBody,
     HeartbeatBody,
+    ReleaseBody,
 )
-from orchestrion.core.commands import ClaimNext, ClaimTask
+from orchestrion.core.commands import ClaimTask
 from orchestrion.core.ids import TaskId
-from orchestrion.core.lease import Lease
-from orchestrion.core.operations import Allowance
 from orchestrion.core.outcomes import Held, NoTask, Outcome
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.writer import Writer
@@ -24,28 +24,32 @@ from orchestrion.engine.writer import Writer
 class AttemptHandlers:
     """Handlers for attempts at tasks."""
 
-    def __init__(self, writer: Writer, responder: Responder, mint: Mint, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        claims: Claims,
+        responder: Responder,
+        mint: Mint,
+        empty: EmptyClaims,
+    ) -> None:
         self._writer = writer
+        self._claims = claims
         self._responder = responder
         self._mint = mint
-        self._limiter = limiter
+        self._empty = empty
 
     async def claim_next_task(self, request: Request) -> Response:
         """POST /v1/tasks/claim. An empty answer counts as a read (decisions §8)."""
         body, _ = decode(request.body, ClaimNextBody)
-        principal = request.principal
-        assert principal is not None, "a keyed operation"
-        refused = self._limiter.exhausted(Allowance.READS, principal)
+        command = commanding.claim_next(request, self._mint, body)
+        refused = self._empty.refused(command.types, request)
         if refused:
             return self._responder.refused(refused, request)
-        command = ClaimNext(
-            account_id=principal.account_id,
-            types=(body.type,),
-            lease=self._lease(body),
-        )
-        outcome = await self._writer.submit(command)
+        outcome = await self._claims.make_within(body.wait_seconds, command, request)
         if isinstance(outcome, NoTask):
-            self._limiter.admit_key(Allowance.READS, principal)
+            return await self._empty.answered(outcome, command, body, request)
+        if body.max_tasks is not UNSET and isinstance(outcome, Held):
+            return self._claims.kept(self._responder.claimed_several(outcome), outcome)
         return self._claimed(outcome, request)
 
     async def claim_task(self, request: Request) -> Response:
@@ -54,18 +58,13 @@ class AttemptHandlers:
         command = ClaimTask(
             account_id=request.account_id,
             task_id=TaskId(request.path_id),
-            lease=self._lease(body),
+            lease=commanding.lease(request, self._mint, body.worker_id, task_id=request.path_id),
         )
-        return self._claimed(await self._writer.submit(command), request)
+        return self._claimed(await self._claims.make(command), request)
 
-    async def complete_task(self, request: Request) -> Response:
-        """POST /v1/tasks/{id}/complete."""
-        command = commanding.complete(request, *decode(request.body, CompleteBody))
-        return self._responder.outcome(await self._writer.submit(command), request)
-
-    async def fail_task(self, request: Request) -> Response:
-        """POST /v1/tasks/{id}/fail."""
-        command = commanding.fail(request, *decode(request.body, FailBody))
+    async def release_task(self, request: Request) -> Response:
+        """POST /v1/tasks/{id}/release."""
+        command = commanding.release(request, *decode(request.body, ReleaseBody))
         return self._responder.outcome(await self._writer.submit(command), request)
 
     async def heartbeat(self, request: Request) -> Response:
@@ -73,10 +72,7 @@ class AttemptHandlers:
         command = commanding.heartbeat(request, *decode(request.body, HeartbeatBody))
         return self._responder.outcome(await self._writer.submit(command), request)
 
-    def _lease(self, body: ClaimNextBody | ClaimTaskBody) -> Lease:
-        return Lease(worker_id=commanding.given(body.worker_id), token=self._mint.lease_token())
-
     def _claimed(self, outcome: Outcome, request: Request) -> Response:
         if isinstance(outcome, Held | NoTask):
-            return self._responder.claimed(outcome)
+            return self._claims.kept(self._responder.claimed(outcome), outcome)
         return self._responder.outcome(outcome, request)

@@ -8,19 +8,42 @@ from msgspec import UNSET, UnsetType
 
 from orchestrion.api.http import Request
 from orchestrion.core import idempotency
-from orchestrion.core.bodies import CompleteBody, CreateBody, FailBody, HeartbeatBody
-from orchestrion.core.commands import CompleteTask, CreateTask, FailTask, Heartbeat
+from orchestrion.core.bodies import (
+    ClaimNextBody,
+    CompleteBody,
+    CreateBody,
+    FailBody,
+    HeartbeatBody,
+    NextClaim,
+    ReleaseBody,
+)
+from orchestrion.core.commands import (
+    ClaimNext,
+    CompleteTask,
+    CreateTask,
+    FailTask,
+    Heartbeat,
+    ReleaseTask,
+)
 from orchestrion.core.ids import LeaseToken, TaskId
 from orchestrion.core.instants import Instant, parse_instant
-from orchestrion.core.lease import Completion, Failure
-from orchestrion.core.limits import IDEMPOTENCY_KEY_LENGTH_MAX
+from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim
+from orchestrion.core.limits import CLAIM_TYPES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX
 from orchestrion.core.strict_json import JsonObject, Malformed, canonical, document
 from orchestrion.engine.mint import Mint
 
-Given = TypeVar("Given", str, int)
+Given = TypeVar("Given", str, int, list[str])
 
 _KEY = re.compile(rf"[\x20-\x7e]{{1,{IDEMPOTENCY_KEY_LENGTH_MAX}}}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_UNPROVEN = (
+    "'lease_token' is required: this account lets nobody act on a lease without it. It stands in "
+    "the answer to your claim."
+)
+# No caller can send a key that begins so: it is not ASCII.
+AFTER = "→"
+_NO_TYPE = "Name what to claim: 'type', or several as 'types'."
+_TOO_MANY_TYPES = f"'type' and 'types' together may name {CLAIM_TYPES_MAX} types."
 _DOT_NAMES = frozenset({".", ".."})
 # Beside the body, these are what makes two creates the same request (decisions §4).
 _SAME = ("type", "priority", "max_attempts", "lease_duration_seconds")
@@ -75,6 +98,20 @@ def fail(request: Request, body: FailBody, _: JsonObject) -> FailTask:
     )
 
 
+def release(request: Request, body: ReleaseBody, _: JsonObject) -> ReleaseTask:
+    """Make the command of a claim undone."""
+    request.repeatable = True
+    return ReleaseTask(
+        account_id=request.account_id,
+        task_id=TaskId(request.path_id),
+        lease_token=LeaseToken(body.lease_token),
+        failure=Failure(
+            reason=given(body.reason),
+            retry_after_seconds=given(body.retry_after_seconds),
+        ),
+    )
+
+
 def heartbeat(request: Request, body: HeartbeatBody, _: JsonObject) -> Heartbeat:
     """Make the command of a heartbeat."""
     return Heartbeat(
@@ -84,9 +121,71 @@ def heartbeat(request: Request, body: HeartbeatBody, _: JsonObject) -> Heartbeat
     )
 
 
+def lease(request: Request, mint: Mint, worker_id: str | UnsetType, **asked: object) -> Lease:
+    """Make what a claim brings; `asked` is what its repeats under the same key must equal."""
+    key = header_key(request)
+    worker = given(worker_id)
+    if key is None:
+        return Lease(worker_id=worker, token=mint.lease_token())
+    request.repeatable = True
+    return Lease(
+        worker_id=worker,
+        token=mint.lease_token(),
+        key=key,
+        digest=digest_of_claim(worker_id=worker, **asked),
+    )
+
+
+def claim_next(request: Request, mint: Mint, body: ClaimNextBody) -> ClaimNext:
+    """Make the command of a claim by type."""
+    count = given(body.max_tasks) or 1
+    types = _types(body)
+    # Without max_tasks it is not named, for whoever repeats a claim of before there was any.
+    several = {} if count == 1 else {"max_tasks": count}
+    return ClaimNext(
+        account_id=request.account_id,
+        types=types,
+        lease=lease(request, mint, body.worker_id, types=types, **several),
+        more=tuple(mint.lease_token() for _ in range(count - 1)),
+    )
+
+
+def claim_after(
+    request: Request, mint: Mint, body: NextClaim, finish: CompleteTask | FailTask
+) -> ClaimNext:
+    """Make the command of a claim that follows the end of an attempt.
+
+    Whoever repeats the end repeats the claim with it: the token of the one is the key of the other.
+    """
+    worker, types, token = given(body.worker_id), _types(body), finish.lease_token
+    return ClaimNext(
+        account_id=request.account_id,
+        types=types,
+        lease=Lease(
+            worker_id=worker,
+            token=mint.lease_token(),
+            key=None if token is None else AFTER + token,
+            digest=None if token is None else digest_of_claim(worker_id=worker, types=types),
+        ),
+    )
+
+
+def _types(body: NextClaim) -> tuple[str, ...]:
+    """Give the types once each, in the order they were named."""
+    named = [*([] if body.type is UNSET else [body.type]), *(given(body.types) or ())]
+    types = tuple(dict.fromkeys(named))
+    if not types:
+        raise Malformed(_NO_TYPE)
+    if len(types) > CLAIM_TYPES_MAX:
+        raise Malformed(_TOO_MANY_TYPES)
+    return types
+
+
 def lease_token(request: Request, text: str | UnsetType) -> LeaseToken | None:
     """Read the token that fences a request; with it a repeat can have no second effect."""
     if text is UNSET:
+        if request.principal is not None and request.principal.require_lease_token:
+            raise Malformed(_UNPROVEN)
         return None
     request.repeatable = True
     return LeaseToken(text)

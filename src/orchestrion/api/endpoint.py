@@ -1,5 +1,6 @@
 """One request from bytes to bytes, in the order of checks that decisions §1 gives."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -101,6 +102,10 @@ class Endpoint:
         try:
             response = await self._answer(request, scope, receive)
             await send_response(send, response, request.request_id)
+        except asyncio.CancelledError:
+            if response.unsent is not None:
+                response.unsent()
+            raise
         finally:
             self._note(request, scope["method"], response, started)
 
@@ -113,7 +118,7 @@ class Endpoint:
                 method=method,
                 account_id=request.principal.account_id if request.principal else "",
                 status=response.status,
-                seconds=reception.clock.monotonic() - started,
+                seconds=reception.clock.monotonic() - started - request.waited_seconds,
                 error=response.error,
             )
         )
@@ -127,10 +132,11 @@ class Endpoint:
             return self._broken(error, request)
         if isinstance(admitted, Rejection):
             return self._reception.responder.refused(admitted, request)
+        request.window = admitted
         response = await self._handle(request, scope, receive)
-        if admitted is None:
+        if request.window is None:
             return response
-        return replace(response, headers=(*response.headers, *window_headers(admitted)))
+        return replace(response, headers=(*response.headers, *window_headers(request.window)))
 
     async def _handle(self, request: Request, scope: Scope, receive: Receive) -> Response:
         try:
@@ -138,7 +144,9 @@ class Endpoint:
             if self._operation.body is not None:
                 if len(request.headers) != len(scope["headers"]):
                     refuse_repeats(scope["headers"], self._operation.name)
-                request.body = await read_body(request.headers, receive)
+                request.body = await read_body(
+                    request.headers, receive, self._operation.body_bytes_max
+                )
             return await self._handler(request)
         except ClientDisconnect:
             return _GONE

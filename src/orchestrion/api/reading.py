@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from orchestrion.api.awaiting import Awaiting, read_wait
 from orchestrion.api.http import Header, Request, Response
 from orchestrion.api.query import next_page_endpoint, page_query
 from orchestrion.api.respond import HEADERS, Responder, encode
@@ -12,19 +13,27 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import TaskId
 from orchestrion.core.listing import cursor_after
 from orchestrion.core.outcomes import Rejection
+from orchestrion.core.watching import Goal
 from orchestrion.engine.ports import Reader
 
 
 class ReadingHandlers:
     """Handlers that show tasks of an account."""
 
-    def __init__(self, reader: Reader, responder: Responder) -> None:
+    def __init__(self, reader: Reader, responder: Responder, awaiting: Awaiting) -> None:
         self._reader = reader
         self._responder = responder
+        self._awaiting = awaiting
 
     async def check_task_status(self, request: Request) -> Response:
-        """GET /v1/tasks/{id}."""
+        """GET /v1/tasks/{id}, at once or once there is something to see."""
         shape = read_shape(request.query)
+        seconds, until = read_wait(request.query)
+        if seconds:
+            goal = Goal(ids=(TaskId(request.path_id),), until=until)
+            refused = await self._awaiting.until(goal, seconds, request)
+            if isinstance(refused, Rejection):
+                return self._responder.refused(refused, request)
         found = await self._reader.task(request.account_id, TaskId(request.path_id))
         if not found.tasks:
             return self._responder.refused(Rejection(code=ErrorCode.TASK_NOT_FOUND), request)

@@ -5,15 +5,18 @@ from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from orchestrion.api.http import Header, Request, Response
 from orchestrion.core import contract
 from orchestrion.core.bodies import (
     BillingContext,
     ClaimAnswer,
+    ClaimedTask,
     ErrorAnswer,
     ErrorDetails,
+    FinishedAnswer,
     TaskAnswer,
     TaskWithContract,
 )
@@ -28,6 +31,7 @@ from orchestrion.core.outcomes import (
     Outcome,
     Rejection,
     Replayed,
+    Situation,
     Window,
 )
 from orchestrion.core.task import Task
@@ -44,7 +48,9 @@ REPLAYED: Header = (b"idempotent-replayed", b"true")
 
 _task_answer = cast("Callable[..., TaskAnswer]", TaskAnswer)
 _task_with_contract = cast("Callable[..., TaskWithContract]", TaskWithContract)
+_finished_answer = cast("Callable[..., FinishedAnswer]", FinishedAnswer)
 _ENCODER = msgspec.json.Encoder()
+CLAIM = Attempt(method="POST", endpoint="/v1/tasks/claim")
 _MISSING_OK = frozenset({429, 503})
 
 
@@ -66,7 +72,7 @@ class Responder:
         else:
             guidance = self.guide.viewing(outcome.task, outcome.now)
         body = encode(with_contract(outcome.task, guidance))
-        return Response(status=status, body=body, headers=_headers(outcome.window))
+        return Response(status=status, body=body, headers=outcome_headers(outcome.window))
 
     def replayed(self, outcome: Replayed) -> Response:
         """Answer a repeated create as the first time, guided by how things are now."""
@@ -74,20 +80,53 @@ class Responder:
         if outcome.current is not None:
             guidance = self.guide.viewing(outcome.current, outcome.now)
         body = encode(with_contract(outcome.first, guidance))
-        return Response(status=201, body=body, headers=(*_headers(outcome.window), REPLAYED))
+        return Response(status=201, body=body, headers=(*outcome_headers(outcome.window), REPLAYED))
 
     def claimed(self, outcome: Held | NoTask) -> Response:
         """Answer a claim."""
+        return _claim_response(outcome, self._claim_answer(outcome))
+
+    def claimed_several(self, outcome: Held | NoTask) -> Response:
+        """Answer a claim that may hand out several tasks."""
+        tasks = (outcome.task, *outcome.more) if isinstance(outcome, Held) else ()
+        answer = replace(self._claim_answer(outcome), tasks=[_claimed_task(one) for one in tasks])
+        return _claim_response(outcome, answer)
+
+    def finished(self, outcome: Changed, claimed: Outcome, request: Request) -> Response:
+        """Answer the end of an attempt and the claim behind it; guide by the claim."""
+        found: Task | None = None
+        error: str | UnsetType = UNSET
+        match claimed:
+            case Held():
+                found = claimed.task
+                guidance = self.guide.claimed(found, claimed.now)
+            case NoTask():
+                guidance = contract.nothing_claimed(claimed)
+            case Rejection():
+                error = claimed.code
+                unknown = claimed.situation is Situation.COMMIT_UNKNOWN
+                guidance = self.guide.refused(claimed, attempt_of(request) if unknown else CLAIM)
+            case _:
+                guidance = contract.EMPTY_CLAIM
+        answer = _finished_answer(
+            *_fields(outcome.task),
+            # What ended has ended: this very request need not be sent again.
+            replace(guidance, retryable=False),
+            None if found is None else task_answer(found),
+            (found and found.lease_token) or UNSET,
+            error,
+        )
+        return Response(status=200, body=encode(answer), headers=HEADERS)
+
+    def _claim_answer(self, outcome: Held | NoTask) -> ClaimAnswer:
         if isinstance(outcome, NoTask):
-            answer = ClaimAnswer(task=None, agent_contract=contract.EMPTY_CLAIM)
-        else:
-            task = outcome.task
-            answer = ClaimAnswer(
-                task=task_answer(task),
-                lease_token=task.lease_token or UNSET,
-                agent_contract=self.guide.claimed(task, outcome.now),
-            )
-        return Response(status=200, body=encode(answer), headers=_headers(outcome.window))
+            return ClaimAnswer(task=None, agent_contract=contract.nothing_claimed(outcome))
+        task = outcome.task
+        return ClaimAnswer(
+            task=task_answer(task),
+            lease_token=task.lease_token or UNSET,
+            agent_contract=self.guide.claimed(task, outcome.now),
+        )
 
     def refused(self, rejection: Rejection, request: Request) -> Response:
         """Answer a refusal."""
@@ -104,7 +143,7 @@ class Responder:
         return Response(
             status=status,
             body=encode(answer),
-            headers=(*_headers(rejection.window), *_refusal_headers(rejection, status)),
+            headers=(*outcome_headers(rejection.window), *_refusal_headers(rejection, status)),
             error=rejection.code,
         )
 
@@ -132,6 +171,18 @@ def attempt_of(request: Request) -> Attempt:
         task_id=request.path_id if known else "",
         repeatable=request.repeatable,
     )
+
+
+def _claim_response(outcome: Held | NoTask, answer: ClaimAnswer) -> Response:
+    headers = outcome_headers(outcome.window)
+    if isinstance(outcome, Held) and outcome.replayed:
+        headers = (*headers, REPLAYED)
+    return Response(status=200, body=encode(answer), headers=headers)
+
+
+def _claimed_task(task: Task) -> ClaimedTask:
+    assert task.lease_token is not None, "a claim makes one"
+    return ClaimedTask(task=task_answer(task), lease_token=task.lease_token)
 
 
 def task_answer(task: Task) -> TaskAnswer:
@@ -167,6 +218,7 @@ def _fields(task: Task) -> tuple[Any, ...]:
         task.last_failure_reason,
         None if task.result is None else msgspec.Raw(task.result),
         task.output_id,
+        UNSET if task.cancel_requested_at is None else format_instant(task.cancel_requested_at),
     )
 
 
@@ -184,7 +236,8 @@ def window_headers(window: Window) -> Sequence[Header]:
     )
 
 
-def _headers(window: Window | None) -> Sequence[Header]:
+def outcome_headers(window: Window | None) -> Sequence[Header]:
+    """Give the headers of an answer that counts against a limit, or none."""
     return HEADERS if window is None else (*HEADERS, *window_headers(window))
 
 

@@ -4,8 +4,8 @@ from orchestrion.api import commanding
 from orchestrion.api.decoding import decode
 from orchestrion.api.http import Request, Response
 from orchestrion.api.respond import Responder
-from orchestrion.core.bodies import CreateBody, NoBody
-from orchestrion.core.commands import CancelTask, RequeueTask
+from orchestrion.core.bodies import CancelBody, CreateBody, NoBody
+from orchestrion.core.commands import CancelTask, RequestCancel, RequeueTask
 from orchestrion.core.ids import TaskId
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.writer import Writer
@@ -26,8 +26,9 @@ class TaskHandlers:
 
     async def cancel_task(self, request: Request) -> Response:
         """POST /v1/tasks/{id}/cancel."""
-        decode(request.body, NoBody)
-        command = CancelTask(account_id=request.account_id, task_id=TaskId(request.path_id))
+        body, _ = decode(request.body, CancelBody)
+        kind = RequestCancel if body.force else CancelTask
+        command = kind(account_id=request.account_id, task_id=TaskId(request.path_id))
         return self._responder.outcome(await self._writer.submit(command), request)
 
     async def requeue_task(self, request: Request) -> Response:

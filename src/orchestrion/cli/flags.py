@@ -50,4 +50,4 @@ def _flag(setting: Setting) -> Callable[[_Command], _Command]:
 def default_of(setting: Setting) -> str:
     """Give a setting's default as it is shown."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
-    return "none" if defaults[setting.name] in ("", ()) else str(defaults[setting.name])
+    return "none" if defaults[setting.name] in ("", (), None) else str(defaults[setting.name])

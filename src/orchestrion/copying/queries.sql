@@ -4,7 +4,7 @@
 -- name: accounts
 -- Rides on the primary key.
 select id, email, plan, plan_expires_at, created_at, cycle_started_at, tasks_in_cycle,
-  creates_window_at, creates_in_window, claims_window_at, claims_in_window
+  creates_window_at, creates_in_window, claims_window_at, claims_in_window, require_lease_token
 from accounts
 where id > $1
 order by id
@@ -23,7 +23,7 @@ limit $2;
 select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
   updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
-  traceparent, due_at
+  traceparent, due_at, given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
 from tasks
 where (account_id, id) > ($1, $2)
 order by account_id, id
@@ -44,6 +44,14 @@ from request_counts
 where (account_id, key_id, kind) > ($1, $2, $3)
 order by account_id, key_id, kind
 limit $4;
+
+-- name: worker_asks
+-- Rides on the primary key.
+select account_id, asked
+from worker_asks
+where account_id > $1
+order by account_id
+limit $2;
 
 -- name: last_of_accounts
 -- Rides on the primary key.
@@ -68,11 +76,15 @@ from request_counts
 order by account_id desc, key_id desc, kind desc
 limit 1;
 
+-- name: last_of_worker_asks
+-- Rides on the primary key.
+select account_id from worker_asks order by account_id desc limit 1;
+
 -- name: count_rows
 -- Reads one index of each table.
 select (select count(*) from accounts) + (select count(*) from api_keys)
   + (select count(*) from tasks) + (select count(*) from idempotency_keys)
-  + (select count(*) from request_counts);
+  + (select count(*) from request_counts) + (select count(*) from worker_asks);
 
 -- name: load_mark
 -- The latest instant that a server promised anything at; in the file alone.

@@ -45,6 +45,7 @@ TABLES: Final = (
     Table(name="tasks", start=("", "")),
     Table(name="idempotency_keys", start=("", "")),
     Table(name="request_counts", start=("", "", "")),
+    Table(name="worker_asks", start=("",)),
 )
 
 

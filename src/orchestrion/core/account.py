@@ -30,6 +30,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     key_id: KeyId
     plan: str
     plan_expires_at: Instant | None
+    require_lease_token: bool = False
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

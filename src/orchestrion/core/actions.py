@@ -46,6 +46,9 @@ CLAIM_NEXT = Action(
     method="POST",
     endpoint="/v1/tasks/claim",
 )
+CLAIM_WITH_ANOTHER_KEY = replace(
+    CLAIM_NEXT, description="Claim with an idempotency key you have not used before."
+)
 LIST = Action(
     action=ActionCode.LIST_TASKS,
     description="List your tasks to find the one you mean.",
@@ -60,6 +63,12 @@ POLL_AGAIN = Action(
     description="Nothing of this type is claimable now: wait, then claim again.",
     method="POST",
     endpoint="/v1/tasks/claim",
+)
+WAIT_FOR_TASKS = Action(
+    action=ActionCode.RETRY_AFTER_WAIT,
+    description="Wait, then ask again for those that remain.",
+    method="POST",
+    endpoint="/v1/tasks/wait",
 )
 AUTHENTICATE = Action(
     action=ActionCode.AUTHENTICATE,
@@ -124,6 +133,13 @@ _FAIL = Action(
     description="If the work cannot be done, fail the attempt with your lease_token.",
     method="POST",
 )
+_GIVE_BACK = replace(
+    _FAIL,
+    description=(
+        "The work is no longer wanted: stop, and fail the attempt with your lease_token. The task "
+        "is then cancelled."
+    ),
+)
 _HEARTBEAT = Action(
     action=ActionCode.HEARTBEAT,
     description="While you work, renew the lease with your lease_token.",
@@ -180,6 +196,11 @@ def complete(task_id: TaskId) -> Action:
 def fail(task_id: TaskId) -> Action:
     """Give this attempt up."""
     return replace(_FAIL, endpoint=f"/v1/tasks/{task_id}/fail")
+
+
+def give_back(task_id: TaskId) -> Action:
+    """Give up what was asked back."""
+    return replace(_GIVE_BACK, endpoint=f"/v1/tasks/{task_id}/fail")
 
 
 def heartbeat(task_id: TaskId) -> Action:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from orchestrion.core import limits
 from orchestrion.core.contract import AgentContract
+from orchestrion.core.watching import Mode, Until
 
 # `\Z`, because `$` would let a trailing newline through.
 TypeName = Annotated[
@@ -59,11 +60,23 @@ class CreateBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     idempotency_key: KeyText | UnsetType = UNSET
 
 
-class ClaimNextBody(msgspec.Struct, frozen=True, kw_only=True):
+class NextClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """What to claim by type, with a request of its own or behind the end of another attempt."""
+
+    type: TypeName | UnsetType = UNSET
+    types: (
+        Annotated[list[TypeName], Meta(min_length=1, max_length=limits.CLAIM_TYPES_MAX)] | UnsetType
+    ) = UNSET
+    worker_id: WorkerId | UnsetType = UNSET
+    wait_seconds: Annotated[int, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = 0
+
+
+class ClaimNextBody(NextClaim, frozen=True, kw_only=True):
     """POST /v1/tasks/claim."""
 
-    type: TypeName
-    worker_id: WorkerId | UnsetType = UNSET
+    max_tasks: (
+        Annotated[int, Meta(ge=limits.CLAIM_TASKS_MIN, le=limits.CLAIM_TASKS_MAX)] | UnsetType
+    ) = UNSET
 
 
 class ClaimTaskBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +86,7 @@ class ClaimTaskBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteBody(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/tasks/{id}/complete."""
+    """How an attempt ended well."""
 
     result: msgspec.Raw | UnsetType = UNSET
     output_id: (
@@ -82,8 +95,14 @@ class CompleteBody(msgspec.Struct, frozen=True, kw_only=True):
     lease_token: LeaseTokenText | UnsetType = UNSET
 
 
+class CompleteAndClaimBody(CompleteBody, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/complete."""
+
+    claim_next: NextClaim | UnsetType = UNSET
+
+
 class FailBody(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/tasks/{id}/fail."""
+    """How an attempt ended badly."""
 
     reason: Annotated[str, Meta(max_length=limits.REASON_LENGTH_MAX)] | UnsetType = UNSET
     retry_after_seconds: (
@@ -93,10 +112,47 @@ class FailBody(msgspec.Struct, frozen=True, kw_only=True):
     lease_token: LeaseTokenText | UnsetType = UNSET
 
 
+class FailAndClaimBody(FailBody, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/fail."""
+
+    claim_next: NextClaim | UnsetType = UNSET
+
+
+class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/release."""
+
+    lease_token: LeaseTokenText
+    reason: Annotated[str, Meta(max_length=limits.REASON_LENGTH_MAX)] | UnsetType = UNSET
+    retry_after_seconds: (
+        Annotated[int, Meta(ge=limits.RETRY_AFTER_SECONDS_MIN, le=limits.RETRY_AFTER_SECONDS_MAX)]
+        | UnsetType
+    ) = UNSET
+
+
+class CancelBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/{id}/cancel."""
+
+    force: bool = False
+
+
 class HeartbeatBody(msgspec.Struct, frozen=True, kw_only=True):
     """POST /v1/tasks/{id}/heartbeat."""
 
     lease_token: LeaseTokenText | UnsetType = UNSET
+
+
+class WaitBody(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tasks/wait."""
+
+    ids: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=limits.TASK_ID_LENGTH_MAX)]],
+        Meta(min_length=1, max_length=limits.WAIT_TASKS_MAX),
+    ]
+    mode: Mode = Mode.ALL
+    until: Until = Until.TERMINAL
+    wait_seconds: Annotated[int, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = (
+        limits.WAIT_SECONDS_DEFAULT
+    )
 
 
 class CheckoutBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -135,6 +191,7 @@ class TaskAnswer(msgspec.Struct, frozen=True, rename="camel"):
     last_failure_reason: str | None
     result: msgspec.Raw | None
     output_id: str | None
+    cancel_requested_at: str | UnsetType
 
 
 class TaskWithContract(TaskAnswer, frozen=True):
@@ -143,11 +200,28 @@ class TaskWithContract(TaskAnswer, frozen=True):
     agent_contract: AgentContract = msgspec.field(name="agent_contract")
 
 
+class FinishedAnswer(TaskWithContract, frozen=True):
+    """A task whose attempt ended, and what its worker got next; the guidance is for that."""
+
+    next_task: TaskAnswer | None = msgspec.field(name="next_task")
+    next_lease_token: str | UnsetType = msgspec.field(name="next_lease_token")
+    # Why nothing was claimed, where it is not that there is nothing.
+    next_error: str | UnsetType = msgspec.field(name="next_error")
+
+
+class ClaimedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several that a claim handed out."""
+
+    task: TaskAnswer
+    lease_token: str
+
+
 class ClaimAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A claim: the task and the token that fences it, or null."""
+    """A claim: the task and the token that fences it, or null; all of them if several may come."""
 
     task: TaskAnswer | None
     lease_token: str | UnsetType = UNSET
+    tasks: list[ClaimedTask] | UnsetType = UNSET
     agent_contract: AgentContract
 
 

@@ -3,9 +3,11 @@
 from orchestrion.core.commands import ClaimNext, ClaimTask
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.lease import asked
-from orchestrion.core.outcomes import Rejection
+from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.task import Task
 from orchestrion.core.view import View
+
+IN_USE = "A lease claimed under this idempotency key by another request is live; use a new key."
 
 
 def held(view: View, command: ClaimNext | ClaimTask) -> tuple[Task, ...] | Rejection:
@@ -19,5 +21,10 @@ def held(view: View, command: ClaimNext | ClaimTask) -> tuple[Task, ...] | Rejec
         if (first := asked(task.claim_digest, task.lease_token)) is not None
     ]
     if any(first != digest for _, first in found):
-        return Rejection(code=ErrorCode.IDEMPOTENCY_CONFLICT, now=view.now)
+        return Rejection(
+            code=ErrorCode.IDEMPOTENCY_CONFLICT,
+            message=IN_USE,
+            now=view.now,
+            situation=Situation.CLAIM_KEY_IN_USE,
+        )
     return tuple(sorted((task for task, _ in found), key=lambda task: task.claim_order))

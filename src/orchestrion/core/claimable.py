@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Final
 
 import msgspec
 
@@ -10,10 +11,12 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.task import PENDING
 from orchestrion.core.view import TypeKey, View
 
+ALREADY: Final = Instant(0)
+
 
 # An array on the wire between processes, where room is scarce.
 class Claimable(msgspec.Struct, frozen=True, array_like=True):
-    """So many tasks of a type can be claimed from an instant on."""
+    """So many tasks of a type can be claimed from an instant on; 0: they can already."""
 
     account_id: AccountId
     type: str
@@ -39,6 +42,6 @@ def made_claimable(view: View) -> Sequence[Claimable]:
         else:
             later[key] = min(later.get(key, task.due_at), task.due_at)
     return [
-        *(Claimable(*key, count, view.now) for key, count in due.items()),
+        *(Claimable(*key, count, ALREADY) for key, count in due.items()),
         *(Claimable(*key, 1, at) for key, at in later.items()),
     ]

@@ -3,6 +3,7 @@
 import msgspec
 
 from orchestrion.core.account import RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, LeaseToken, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.lease import Completion, Failure, Lease
@@ -122,7 +123,7 @@ class Together(msgspec.Struct, frozen=True, kw_only=True):
     """Commands of one kind and one request: decided in order, committed at once."""
 
     account_id: AccountId
-    commands: tuple[CreateTask, ...] | tuple[CompleteTask | FailTask | Heartbeat, ...]
+    commands: tuple[CreateTask | CompleteTask | FailTask | Heartbeat, ...]
 
 
 class RegisterKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,24 +156,22 @@ class PurgeIdempotencyKeys(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+class NoteAsks(msgspec.Struct, frozen=True, kw_only=True):
+    """Take note of when workers asked one process for types of one account."""
+
+    account_id: AccountId
+    asks: Asks
+
+
 class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
     """Add what one process counted per key since it last said so, each in its window."""
 
     counts: tuple[RequestCount, ...]
 
 
-OnTask = (
-    ClaimTask
-    | CompleteTask
-    | FailTask
-    | Heartbeat
-    | ReleaseTask
-    | UndoClaim
-    | CancelTask
-    | RequestCancel
-    | RequeueTask
-)
-Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys
+OfHolder = CompleteTask | FailTask | Heartbeat | ReleaseTask | UndoClaim
+OnTask = ClaimTask | OfHolder | CancelTask | RequestCancel | RequeueTask
+Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | NoteAsks
 Job = Sweep | CountRequests
 Single = CreateTask | ClaimNext | OnTask | RegisterKey | Job
 Command = Single | FinishAndClaim | Together

@@ -17,9 +17,11 @@ from orchestrion.core.limits import (
     EMPTY_CLAIM_WAIT_SECONDS,
     HEARTBEATS_PER_LEASE,
     SERVER_ERROR_WAIT_SECONDS,
+    WAITED_CLAIM_WAIT_SECONDS,
 )
-from orchestrion.core.outcomes import Rejection, Situation
+from orchestrion.core.outcomes import NoTask, Rejection, Situation
 from orchestrion.core.task import CLAIMED, Status, Task
+from orchestrion.core.watching import Seen
 
 
 class AgentContract(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,8 @@ class AgentContract(msgspec.Struct, frozen=True, kw_only=True):
     lease_valid: bool | UnsetType = UNSET
     lease_expires_in_seconds: int | UnsetType = UNSET
     recommended_heartbeat_interval_seconds: int | UnsetType = UNSET
+    # Only ever true: the holder of the lease is asked to give the task back.
+    cancel_requested: bool | UnsetType = UNSET
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,9 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
             return AgentContract(next_actions=self._resting(task, now))
         if not task.lease_alive(now):
             return AgentContract(
-                next_actions=_overdue(task), lease_valid=False, lease_expires_in_seconds=0
+                next_actions=_overdue(task),
+                lease_valid=False,
+                lease_expires_in_seconds=0,
             )
         return _leased(
             task,
@@ -71,16 +77,12 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
 
     def holding(self, task: Task, now: Instant) -> AgentContract:
         """Guide the holder of the lease: claim and heartbeat answers."""
-        return _leased(
-            task,
-            now,
-            (
-                recommended(actions.complete(task.id)),
-                actions.fail(task.id),
-                actions.heartbeat(task.id),
-                actions.check(task.id),
-            ),
-        )
+        complete = actions.complete(task.id)
+        if task.cancel_requested_at is None:
+            ways = (recommended(complete), actions.fail(task.id))
+        else:
+            ways = (recommended(actions.give_back(task.id)), complete)
+        return _leased(task, now, (*ways, actions.heartbeat(task.id), actions.check(task.id)))
 
     def claimed(self, task: Task, now: Instant) -> AgentContract:
         """Guide a worker that was just handed a task."""
@@ -168,9 +170,12 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
 def brief(guidance: AgentContract) -> AgentContract:
     """Keep the one step that is recommended, in codes alone."""
     first = replace(guidance.next_actions[0], description=UNSET)
-    return replace(
-        guidance, next_actions=(first,), recommended_heartbeat_interval_seconds=UNSET
-    )
+    return replace(guidance, next_actions=(first,), recommended_heartbeat_interval_seconds=UNSET)
+
+
+def nothing_claimed(outcome: NoTask) -> AgentContract:
+    """Guide whoever found nothing: who waited for it may do so again at once."""
+    return EMPTY_WAITED_CLAIM if outcome.waited else EMPTY_CLAIM
 
 
 def listed(next_endpoint: str | None) -> AgentContract:
@@ -180,6 +185,17 @@ def listed(next_endpoint: str | None) -> AgentContract:
     return AgentContract(
         next_actions=(recommended(actions.next_page(next_endpoint)), actions.CREATE)
     )
+
+
+def awaited(seen: Seen, wait_seconds: int) -> AgentContract:
+    """Guide whoever waited for tasks: read what has come, then wait for what remains."""
+    again = replace(actions.WAIT_FOR_TASKS, retry_after_seconds=wait_seconds)
+    steps = [actions.check(one) for one in (*seen.met[:1], *seen.remaining[:1])]
+    if seen.remaining:
+        # Before anything has come, all there is to do is wait.
+        steps.insert(len(seen.met[:1]), again)
+    first, *rest = steps or [actions.LIST]
+    return AgentContract(next_actions=(recommended(first), *rest))
 
 
 def billing_status(*, guide: Guide, quota_left: int, lapsed: str) -> AgentContract:
@@ -215,6 +231,9 @@ def _pending(task: Task, now: Instant) -> Sequence[Action]:
 
 
 def _overdue(task: Task) -> Sequence[Action]:
+    if task.cancel_requested_at is not None:
+        # Whoever acts on it next finds it cancelled.
+        return _NEXT_TASK
     if task.attempts_left:
         return (recommended(actions.claim_by_id(task.id)), actions.check(task.id))
     return (
@@ -231,6 +250,7 @@ def _leased(task: Task, now: Instant, steps: Sequence[Action]) -> AgentContract:
         lease_valid=True,
         lease_expires_in_seconds=seconds_left(ends, now),
         recommended_heartbeat_interval_seconds=task.lease_seconds // HEARTBEATS_PER_LEASE,
+        cancel_requested=UNSET if task.cancel_requested_at is None else True,
     )
 
 
@@ -270,12 +290,14 @@ _ASK = (
 _FIX = (recommended(actions.FIX_BY_SCHEMA),)
 _LIST = (recommended(actions.LIST),)
 _ANOTHER_KEY = (recommended(actions.CREATE_WITH_ANOTHER_KEY),)
+_ANOTHER_CLAIM_KEY = (recommended(actions.CLAIM_WITH_ANOTHER_KEY),)
 _BILLING = (recommended(actions.CHECK_BILLING),)
 _NEXT_TASK = (recommended(actions.CREATE), actions.CLAIM_NEXT)
 _CHECKOUT_AGAIN = (recommended(actions.RETRY_CHECKOUT), actions.CHECK_BILLING)
 _FIX_OR_BILLING = (recommended(actions.FIX_BY_SCHEMA), actions.CHECK_BILLING)
 
 _BY_SITUATION = {
+    Situation.CLAIM_KEY_IN_USE: _ANOTHER_CLAIM_KEY,
     Situation.UNKNOWN_ROUTE: (recommended(actions.FIX_BY_CAPABILITIES),),
     Situation.REGISTRATION_CLOSED: (recommended(actions.ASK_THE_OPERATOR),),
     Situation.UNKNOWN_PURCHASE: _FIX_OR_BILLING,
@@ -288,6 +310,14 @@ EMPTY_CLAIM = AgentContract(
     task_claimable=False,
     next_actions=(
         recommended(replace(actions.POLL_AGAIN, retry_after_seconds=EMPTY_CLAIM_WAIT_SECONDS)),
+    ),
+)
+# Whoever waited may wait again at once.
+EMPTY_WAITED_CLAIM = AgentContract(
+    retryable=True,
+    task_claimable=False,
+    next_actions=(
+        recommended(replace(actions.POLL_AGAIN, retry_after_seconds=WAITED_CLAIM_WAIT_SECONDS)),
     ),
 )
 REGISTERED = AgentContract(next_actions=(recommended(actions.CREATE), actions.CLAIM_NEXT))

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from orchestrion.core import claiming, counting, idempotency, lifecycle, quota
+from orchestrion.core import asking, claiming, counting, idempotency, lifecycle, quota
 from orchestrion.core.account import Account, ApiKey, RequestCount, new_account
 from orchestrion.core.commands import (
     CancelTask,
@@ -19,6 +19,7 @@ from orchestrion.core.commands import (
     FailTask,
     FinishAndClaim,
     Heartbeat,
+    NoteAsks,
     OfHolder,
     OnTask,
     PurgeFinished,
@@ -71,7 +72,7 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
             return Several(outcomes=tuple(decide_all(command.commands, catalogue, view)))
         case RegisterKey():
             return _register(command, view)
-        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys():
+        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys() | NoteAsks():
             return Swept(count=_sweep(command, catalogue, view))
         case CountRequests():
             return Counted(counts=tuple(_count(command, view)))
@@ -225,6 +226,8 @@ def _sweep(command: Sweep, catalogue: Catalogue, view: View) -> int:
             return _purge(command, catalogue, view)
         case PurgeIdempotencyKeys():
             return _forget(command, view)
+        case NoteAsks():
+            return _note(command, view)
         case _:
             assert_never(command)
 
@@ -262,6 +265,14 @@ def _forget(command: PurgeIdempotencyKeys, view: View) -> int:
             view.forget(command.account_id, key)
             count += 1
     return count
+
+
+def _note(command: NoteAsks, view: View) -> int:
+    kept = view.asks(command.account_id)
+    noted = asking.merged(kept, command.asks)
+    if noted is not kept:
+        view.put_asks(noted)
+    return int(noted is not kept)
 
 
 def _count(command: CountRequests, view: View) -> Iterator[RequestCount]:

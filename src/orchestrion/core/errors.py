@@ -114,7 +114,8 @@ CATALOGUE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
         ErrorCode.TASK_CURRENTLY_CLAIMED: _passing(
             (409,),
             ActionCode.CHECK_TASK_STATUS,
-            "A worker holds a live lease on this task; only a pending task can be cancelled.",
+            "A worker holds a live lease on this task: cancel it with 'force': true to have the "
+            "worker asked to give it back, or once it is pending.",
             "Cancel met a live lease.",
         ),
         ErrorCode.NOT_YET_CLAIMABLE: _passing(
@@ -127,7 +128,8 @@ CATALOGUE: Mapping[ErrorCode, ErrorRow] = MappingProxyType(
             (409,),
             ActionCode.CREATE_TASK,
             "This idempotency key was used with another request; use a new key.",
-            "The key was used for a different request in the last seven days.",
+            "The key was used for a different create in the last seven days, or a lease that a "
+            "different claim took under it is live.",
         ),
         ErrorCode.IDEMPOTENCY_IN_FLIGHT: _passing(
             (503,),

@@ -15,6 +15,7 @@ from orchestrion.core.commands import (
     FailTask,
     Heartbeat,
     Job,
+    NoteAsks,
     PurgeFinished,
     PurgeIdempotencyKeys,
     RegisterKey,
@@ -22,8 +23,8 @@ from orchestrion.core.commands import (
     RequestCancel,
     RequeueTask,
     Single,
-    parts_of,
     UndoClaim,
+    parts_of,
 )
 from orchestrion.core.ids import AccountId
 from orchestrion.core.lease import Lease
@@ -42,12 +43,7 @@ def needs_of(commands: Iterable[Command]) -> Needs:
 def _add(needs: Needs, command: Single) -> None:
     match command:
         case (
-            CompleteTask()
-            | FailTask()
-            | Heartbeat()
-            | ReleaseTask()
-            | UndoClaim()
-            | RequeueTask()
+            CompleteTask() | FailTask() | Heartbeat() | ReleaseTask() | UndoClaim() | RequeueTask()
         ):
             needs.tasks.add((command.account_id, command.task_id))
         case ClaimNext():
@@ -78,6 +74,8 @@ def _add_job(needs: Needs, job: Job) -> None:
             needs.tasks.update((job.account_id, task_id) for task_id in job.task_ids)
         case PurgeIdempotencyKeys():
             needs.idempotency.update((job.account_id, key) for key in job.keys)
+        case NoteAsks():
+            needs.asks.add(job.account_id)
         case CountRequests():
             needs.request_counts.update(map(count_key, job.counts))
         case _:

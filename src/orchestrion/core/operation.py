@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from orchestrion.core.errors import ErrorCode
+from orchestrion.core.limits import BODY_BYTES_MAX
 
 
 class Access(StrEnum):
@@ -42,5 +43,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     body: type[msgspec.Struct] | None = None
     body_required: bool = False
+    body_bytes_max: int = BODY_BYTES_MAX
     query: tuple[str, ...] = ()
     refusals: tuple[ErrorCode, ...] = ()

@@ -45,10 +45,11 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim found nothing claimable."""
+    """A claim found nothing claimable, and may have waited for it."""
 
     now: Instant
     window: Window | None = None
+    waited: bool = False
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +101,7 @@ class Situation(StrEnum):
     UNKNOWN_PLAN = "unknown_plan"
     PAYMENTS_OFF = "payments_off"
     REGISTRATION_CLOSED = "registration_closed"
+    CLAIM_KEY_IN_USE = "claim_key_in_use"
     COMMIT_UNKNOWN = "commit_unknown"
 
 

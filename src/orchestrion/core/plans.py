@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from orchestrion.core.account import Account
 from orchestrion.core.instants import DAY, Instant
+from orchestrion.core.limits import WAITERS_PER_ACCOUNT_MAX, WAITERS_PER_WORKER
 
 PLAN_IDS = ("free", "basic", "pro", "agency")
 FREE = "free"
@@ -98,6 +99,11 @@ def heartbeats_per_hour(plan: Plan) -> int:
 def reads_per_hour(limits: RequestLimits, plan_id: str) -> int:
     """Bound reads: paid plans get ten times as many (decisions §8)."""
     return limits.reads_per_hour * (1 if plan_id == FREE else PAID_READ_FACTOR)
+
+
+def waiters_per_account(plan: Plan) -> int:
+    """Bound the requests of an account that wait at a time in one process."""
+    return min(WAITERS_PER_ACCOUNT_MAX, WAITERS_PER_WORKER * plan.max_workers)
 
 
 _HOSTED_FREE = Plan(

@@ -41,11 +41,8 @@ class Malformed(ValueError):
 
 def read_object(body: bytes) -> tuple[str, JsonObject]:
     """Read a JSON object; gives its text and its value. Raises Malformed."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Malformed("The body is not valid UTF-8.") from error
-    _bound_nesting(body)
+    text = read_text(body)
+    bound_nesting(body)
     decoder = _DECODER if len(text) <= INTEGER_DIGITS_MAX else _COUNTING_DECODER
     value = _scan(decoder, text.strip(_SPACES))
     if not isinstance(value, dict):
@@ -54,6 +51,28 @@ def read_object(body: bytes) -> tuple[str, JsonObject]:
     if "\\u" in text:
         _refuse_bad_characters(value)
     return text, value
+
+
+def read_text(body: bytes) -> str:
+    """Read the characters of a body. Raises Malformed."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("The body is not valid UTF-8.") from error
+
+
+def read_value(text: str, position: int) -> tuple[object, int]:
+    """Read the value that begins at a position of a text whose nesting is bounded; gives its end.
+
+    Raises Malformed.
+    """
+    try:
+        value, end = _COUNTING_DECODER.raw_decode(text, position)
+    except json.JSONDecodeError as error:
+        message = f"The body is not valid JSON (character {error.pos})."
+        raise Malformed(message) from error
+    _refuse_bad_characters(value)
+    return value, end
 
 
 def _scan(decoder: json.JSONDecoder, text: str) -> object:
@@ -108,7 +127,8 @@ def _plain(string: str) -> str:
     return msgspec.json.encode(msgspec.json.decode(string, type=str)).decode()
 
 
-def _bound_nesting(body: bytes) -> None:
+def bound_nesting(body: bytes) -> None:
+    """Refuse what is nested too deep for a parser. Raises Malformed."""
     # Before any recursive parser runs; the two counts settle nearly every body.
     if body.count(b"{") + body.count(b"[") <= BODY_NESTING_MAX:
         return

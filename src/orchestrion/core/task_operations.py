@@ -2,6 +2,7 @@
 
 from orchestrion.core import bodies
 from orchestrion.core.errors import ErrorCode
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.operation import Access, Allowance, Operation
 
 _E = ErrorCode
@@ -17,14 +18,15 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
             "Hands out the claimable task of the type with the highest priority, among equals the "
             "one due longest, under a lease. Keep the lease_token of the answer and send it with "
             "every heartbeat, complete and fail. `task: null` means that nothing can be claimed "
-            "now: wait as told and ask again."
+            "now: wait as told and ask again. With an Idempotency-Key header a claim whose answer "
+            "was lost can be repeated: while its lease lives it answers the same task and token."
         ),
         access=Access.KEYED,
         allowance=Allowance.CLAIMS,
         answer="ClaimResponse",
         body=bodies.ClaimNextBody,
         body_required=True,
-        refusals=(_E.PLAN_EXPIRED, _E.MAX_WORKERS_REACHED),
+        refusals=(_E.IDEMPOTENCY_CONFLICT, _E.PLAN_EXPIRED, _E.MAX_WORKERS_REACHED),
     ),
     Operation(
         name="complete_task",
@@ -35,12 +37,13 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         description=(
             "Ends a claimed task well, with an inline result, the name of an artifact kept "
             "elsewhere, both or neither. Send the lease_token of your claim: it proves that the "
-            "lease is still yours. lease_expired means that it is not: discard the work."
+            "lease is still yours. lease_expired means that it is not: discard the work. With the "
+            "token the same request can be repeated when its answer was lost: it acts once."
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
-        answer="TaskWithContract",
-        body=bodies.CompleteBody,
+        answer="FinishedTask",
+        body=bodies.CompleteAndClaimBody,
         refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
     ),
     Operation(
@@ -108,13 +111,32 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         summary="Report a failed attempt",
         description=(
             "Ends the attempt of a task you hold: it goes back to pending, after a delay if you "
-            "ask for one, or to dead_letter when no attempt is left. Use it too for a task you "
-            "cannot finish now: the next worker then need not wait for the lease to end."
+            "ask for one, or to dead_letter when no attempt is left. With the lease_token the same "
+            "request can be repeated when its answer was lost: it acts once."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.MUTATIONS,
+        answer="FinishedTask",
+        body=bodies.FailAndClaimBody,
+        refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
+    ),
+    Operation(
+        name="release_task",
+        method="POST",
+        path="/v1/tasks/{id}/release",
+        tag="Tasks",
+        summary="Give a task back untried",
+        description=(
+            "Undoes your claim: the task is pending again and the attempt is not charged. Use it "
+            "when you are stopping, or cannot do this task now; the next worker then need not wait "
+            f"for the lease to end. After {RELEASES_MAX} releases of a task a further one counts "
+            "as a failed attempt. The same request can be repeated when its answer was lost."
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
         answer="TaskWithContract",
-        body=bodies.FailBody,
+        body=bodies.ReleaseBody,
+        body_required=True,
         refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
     ),
     Operation(
@@ -135,6 +157,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
             _E.TASK_NOT_FOUND,
             _E.INVALID_TRANSITION,
             _E.NOT_YET_CLAIMABLE,
+            _E.IDEMPOTENCY_CONFLICT,
             _E.PLAN_EXPIRED,
             _E.MAX_WORKERS_REACHED,
         ),
@@ -147,12 +170,48 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         summary="Read a task",
         description=(
             "Shows the task as it is now, with what can be done next. A claimed task is shown as "
-            "claimed until somebody acts on it, even after its lease: lease_valid tells."
+            "claimed until somebody acts on it, even after its lease: lease_valid tells. With "
+            "wait_seconds the answer comes once the task has ended or changed, or time is up: "
+            "status tells which."
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
         answer="TaskWithContract",
-        query=("view", "fields"),
+        query=("view", "fields", "wait_seconds", "until"),
+        refusals=(_E.TASK_NOT_FOUND,),
+    ),
+    Operation(
+        name="wait_for_tasks",
+        method="POST",
+        path="/v1/tasks/wait",
+        tag="Tasks",
+        summary="Wait for several tasks",
+        description=(
+            "Answers once any or all of the tasks have ended (completed, cancelled or "
+            "dead_letter), or have changed since the request came, or time is up. Names those "
+            "that have, short, and the ids of those that remain: send these to wait on."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="WaitResponse",
+        body=bodies.WaitBody,
+        body_required=True,
+    ),
+    Operation(
+        name="explain_task",
+        method="GET",
+        path="/v1/tasks/{id}/explain",
+        tag="Tasks",
+        summary="Say why a task waits",
+        description=(
+            "Tells whether the task could be claimed now and, if not, what blocks it, since when, "
+            "and when that clears by itself; how many tasks of its type would be handed out "
+            "before it; and when a worker last asked for its type. No last_asked_at, or one long "
+            "ago, means that no worker works on this type."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="TaskExplanation",
         refusals=(_E.TASK_NOT_FOUND,),
     ),
     Operation(
@@ -160,15 +219,17 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/v1/tasks/{id}/cancel",
         tag="Tasks",
-        summary="Withdraw a pending task",
+        summary="Withdraw a task",
         description=(
             "Withdraws a task that nobody is working on, for good. While a worker holds a live "
-            "lease the answer is task_currently_claimed."
+            "lease the answer is task_currently_claimed, unless force is true: then the next "
+            "heartbeat asks the worker to give the task back, and when it does, or its lease "
+            "ends, the task is cancelled. Work completed before that stands."
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
         answer="TaskWithContract",
-        body=bodies.NoBody,
+        body=bodies.CancelBody,
         refusals=(_E.TASK_NOT_FOUND, _E.TASK_CURRENTLY_CLAIMED, _E.INVALID_TRANSITION),
     ),
     Operation(

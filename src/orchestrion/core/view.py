@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from orchestrion.core.account import Account, ApiKey, RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
@@ -32,6 +33,7 @@ class Needs:
 
     __slots__ = (
         "accounts",
+        "asks",
         "claim_keys",
         "claims",
         "deeper",
@@ -45,6 +47,7 @@ class Needs:
     def __init__(self) -> None:
         self.tasks: set[TaskKey] = set()
         self.accounts: set[AccountId] = set()
+        self.asks: set[AccountId] = set()
         self.idempotency: set[IdempotencyKey] = set()
         self.claim_keys: set[IdempotencyKey] = set()
         self.request_counts: set[CountKey] = set()
@@ -90,6 +93,8 @@ class View:
         self._claimed_under: dict[IdempotencyKey, set[TaskKey]] = {}
         self._request_counts: dict[CountKey, RequestCount] = {}
         self._changed_counts: dict[CountKey, RequestCount] = {}
+        self._asks: dict[AccountId, Asks] = {}
+        self.changed_asks: dict[AccountId, Asks] = {}
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
         self._overdue: dict[TypeKey, list[TaskKey]] = {}
 
@@ -121,6 +126,10 @@ class View:
     def load_request_counts(self, rows: Iterable[RequestCount]) -> None:
         """Take counters as they are kept."""
         self._request_counts.update((count_key(row), row) for row in rows)
+
+    def load_asks(self, rows: Iterable[Asks]) -> None:
+        """Take when workers asked."""
+        self._asks.update((row.account_id, row) for row in rows)
 
     # Saving, by the store.
 
@@ -172,6 +181,15 @@ class View:
         key = count_key(row)
         self._request_counts[key] = row
         self._changed_counts[key] = row
+
+    def asks(self, account_id: AccountId) -> Asks | None:
+        """Give when workers of an account asked, as it is now within the batch."""
+        return self._asks.get(account_id)
+
+    def put_asks(self, row: Asks) -> None:
+        """Replace what is kept of an account's asks."""
+        self._asks[row.account_id] = row
+        self.changed_asks[row.account_id] = row
 
     def insert(self, task: Task) -> None:
         """Add a new task."""

@@ -12,10 +12,12 @@ from orchestrion.core.commands import (
     CompleteTask,
     CreateTask,
     FailTask,
+    FinishAndClaim,
     Heartbeat,
     ReleaseTask,
     RequestCancel,
     RequeueTask,
+    Together,
     UndoClaim,
 )
 from orchestrion.core.errors import ErrorCode
@@ -60,7 +62,7 @@ class Admission:
 
     def refused(self, command: Command, waiting: int) -> Rejection | None:
         """Refuse the command if the queue is too long for its kind."""
-        if waiting < self._queue_max.get(type(command), self._others_max):
+        if waiting < self._queue_max.get(kind_of(command), self._others_max):
             return None
         return Rejection(
             code=ErrorCode.SERVER_ERROR,
@@ -68,3 +70,14 @@ class Admission:
             message=OVERLOADED,
             wait_seconds=OVERLOAD_WAIT_SECONDS,
         )
+
+
+def kind_of(command: Command) -> type[Command]:
+    """Give the kind as which a command is let in or shed: of several, that of the first."""
+    match command:
+        case Together():
+            return type(command.commands[0])
+        case FinishAndClaim():
+            return type(command.finish)
+        case _:
+            return type(command)

@@ -1,19 +1,24 @@
 """What the engine asks of the world: protocols that databases and observers fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.asking import Asks
+from orchestrion.core.claimable import Claimable
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
+from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
-from orchestrion.core.task import Status
-from orchestrion.core.view import Needs, View
+from orchestrion.core.quota import Leases
+from orchestrion.core.task import Status, Task
+from orchestrion.core.view import Needs, TypeKey, View
+from orchestrion.core.watching import Marks
 
 __all__ = [
     "BatchRecord",
@@ -24,6 +29,7 @@ __all__ = [
     "Reader",
     "RequestRecord",
     "Store",
+    "Wakeups",
 ]
 
 R = TypeVar("R")
@@ -57,8 +63,43 @@ class Reader(Protocol):
         """Read one task; none if it is not the account's."""
         ...
 
+    async def next_due(self, keys: Sequence[TypeKey]) -> dict[TypeKey, Instant]:
+        """Tell from when on a task of each type can be claimed, where there is any.
+
+        Of leases only those about to end count, and of these the first few of an account.
+        """
+        ...
+
+    async def marks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Marks:
+        """Read how tasks are, as far as they are the account's."""
+        ...
+
+    async def tasks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Found:
+        """Read tasks, as far as they are the account's, in any order."""
+        ...
+
     async def page(self, query: PageQuery) -> Found:
         """Read one page, newest first."""
+        ...
+
+    async def type_state(self, key: TypeKey) -> TypeState:
+        """Read what an account has of a type; bounded, whatever it has."""
+        ...
+
+    async def types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name the types an account has tasks of, up to a limit, by their bytes."""
+        ...
+
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the tasks that claims hand out before a task, up to a limit."""
+        ...
+
+    async def leases(self, account_id: AccountId, limit: int) -> Leases:
+        """Count an account's live leases, up to a limit."""
+        ...
+
+    async def asks(self, account_id: AccountId) -> Asks | None:
+        """Read when workers asked for an account's types, as far as it was saved."""
         ...
 
     async def account(self, account_id: AccountId) -> Account | None:
@@ -99,6 +140,30 @@ class Reader(Protocol):
 
     async def state(self) -> DatabaseState:
         """Read how the database is doing; ask seldom."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Tells other processes of the same database what became claimable, and hears it from them.
+
+    Hints, which may be lost or late: the truth is in the database.
+    """
+
+    @property
+    def listening(self) -> bool:
+        """Whether the others are heard just now."""
+        ...
+
+    def announce(self, ready: Sequence[Claimable]) -> None:
+        """Tell the others soon; never waits and never raises."""
+        ...
+
+    async def heard(self) -> Sequence[Claimable] | None:
+        """Wait for what the others tell; None where something of it may have been missed."""
+        ...
+
+    async def run(self, lost: Callable[[Exception], None]) -> None:
+        """Keep in touch with the others until cancelled; `lost` is told when that breaks."""
         ...
 
 

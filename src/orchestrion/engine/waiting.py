@@ -5,10 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from orchestrion.core.commands import Command, account_of
+from orchestrion.core.commands import Command, account_of, weight_of
 from orchestrion.core.ids import AccountId
 from orchestrion.core.outcomes import Outcome
-
 
 Unheard = Callable[[Outcome], None]
 
@@ -19,7 +18,7 @@ class Entry:
     `unheard` is given an outcome that was committed after the caller had left.
     """
 
-    __slots__ = ("command", "future", "tries", "unheard")
+    __slots__ = ("command", "future", "tries", "unheard", "weight")
 
     def __init__(
         self,
@@ -28,6 +27,7 @@ class Entry:
         unheard: Unheard | None = None,
     ) -> None:
         self.command = command
+        self.weight = weight_of(command)
         self.future = future
         self.unheard = unheard
         self.tries = 0
@@ -46,7 +46,7 @@ class Entry:
 
 
 class Waiting(Protocol):
-    """What the writer asks of its queue; its length is the number of commands in it."""
+    """What the writer asks of its queue; its length is the weight of the commands in it."""
 
     def __len__(self) -> int: ...
 
@@ -67,18 +67,32 @@ class Waiting(Protocol):
         ...
 
 
-class InOrder(deque[Entry]):
+class InOrder:
     """First come, first served, whoever it is."""
 
-    __slots__ = ()
+    def __init__(self) -> None:
+        self._line: deque[Entry] = deque()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, entry: Entry, /) -> None:
+        """Let a command wait behind the others."""
+        self._line.append(entry)
+        self._length += entry.weight
 
     def next_batch(self, batch_max: int) -> list[Entry]:
         """Take the first that wait."""
-        return _take(self, batch_max)
+        batch, taken = _take(self._line, batch_max)
+        self._length -= taken
+        return batch
 
     def put_back(self, entries: Iterable[Entry]) -> None:
         """Let commands go first."""
-        self.extendleft(reversed(list(entries)))
+        for entry in reversed(list(entries)):
+            self._line.appendleft(entry)
+            self._length += entry.weight
 
     def release(self, batch: Sequence[Entry]) -> None:
         """Do nothing: batches do not exclude each other."""
@@ -101,7 +115,7 @@ class ByAccount:
 
     def append(self, entry: Entry, /) -> None:
         """Let a command wait behind those of its account."""
-        self._length += 1
+        self._length += entry.weight
         account_id = account_of(entry.command)
         if account_id is None:
             # It concerns many accounts, or none, so it shares its batch with nobody.
@@ -118,9 +132,8 @@ class ByAccount:
         while self._turns:
             line = self._turns.popleft()
             account_id = account_of(line[0].command)
-            before = len(line)
-            batch = _take(line, batch_max)
-            self._length -= before - len(line)
+            batch, taken = _take(line, batch_max)
+            self._length -= taken
             if batch:
                 return batch
             # Every caller had hung up.
@@ -133,7 +146,7 @@ class ByAccount:
             account_id = account_of(entry.command)
             assert account_id is not None, "only claims come back"
             self._lines[account_id].appendleft(entry)
-            self._length += 1
+            self._length += entry.weight
 
     def release(self, batch: Sequence[Entry]) -> None:
         """Let the account of a batch have another turn, behind the others."""
@@ -148,11 +161,19 @@ class ByAccount:
             del self._lines[account_id]
 
 
-def _take(entries: deque[Entry], batch_max: int) -> list[Entry]:
+def _take(entries: deque[Entry], batch_max: int) -> tuple[list[Entry], int]:
+    """Take what fits a batch, at least one; gives the weight of all that left the line as well."""
     batch: list[Entry] = []
-    while entries and len(batch) < batch_max:
-        entry = entries.popleft()
+    weight = gone = 0
+    while entries:
+        entry = entries[0]
         # Callers that hung up leave here, before the batch: later they would pull others in.
-        if not entry.future.cancelled():
+        if entry.future.cancelled():
+            gone += entry.weight
+        elif batch and weight + entry.weight > batch_max:
+            break
+        else:
+            weight += entry.weight
             batch.append(entry)
-    return batch
+        entries.popleft()
+    return batch, weight + gone

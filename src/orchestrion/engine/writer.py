@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from orchestrion.core.commands import ClaimNext, Command, CreateTask, account_of
+from orchestrion.core.commands import ClaimNext, Command, CreateTask, account_of, parts_of
 from orchestrion.core.decide import decide_all
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.faults import Blocked, Conflict, Fault, Poison, Unavailable, Unknown
@@ -15,7 +15,7 @@ from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Again, NoTask, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
 from orchestrion.core.view import Needs, View
-from orchestrion.engine.overload import Admission, QueueLimits
+from orchestrion.engine.overload import Admission, QueueLimits, kind_of
 from orchestrion.engine.ports import BatchRecord, Clock, Observer, Store
 from orchestrion.engine.waiting import ByAccount, Entry, InOrder, Unheard, Waiting
 
@@ -57,7 +57,7 @@ class Writer:
 
     @property
     def depth(self) -> int:
-        """The number of commands waiting for a batch."""
+        """The weight of the commands waiting for a batch."""
         return len(self._waiting)
 
     async def submit(self, command: Command) -> Outcome:
@@ -112,15 +112,22 @@ class Writer:
                 message=STOPPING,
                 wait_seconds=STOPPING_WAIT_SECONDS,
             )
-        key = _create_key(command)
-        if any(key in keys for keys in self._undecided.values()):
-            return Rejection(
-                code=ErrorCode.IDEMPOTENCY_IN_FLIGHT, wait_seconds=IN_FLIGHT_WAIT_SECONDS
-            )
+        in_flight = self.in_flight(command)
+        if in_flight:
+            return in_flight
         refused = self._admission.refused(command, len(self._waiting))
         if refused:
-            self._observer.refused(type(command).__name__)
+            self._observer.refused(kind_of(command).__name__)
         return refused
+
+    def in_flight(self, command: Command) -> Rejection | None:
+        """Refuse a repeat of a create that is being committed: its caller is to come back."""
+        for key in _create_keys(command):
+            if any(key in keys for keys in self._undecided.values()):
+                return Rejection(
+                    code=ErrorCode.IDEMPOTENCY_IN_FLIGHT, wait_seconds=IN_FLIGHT_WAIT_SECONDS
+                )
+        return None
 
     async def _run_lane(self, lane: int) -> None:
         while not (self._stopping and not self._waiting):
@@ -135,8 +142,7 @@ class Writer:
         if self._waiting:
             # More than one batch holds: another lane that is free takes the next.
             self._arrived.set()
-        # A repeat that arrives while the first request is being committed is told to come back.
-        keys = {key for entry in batch if (key := _create_key(entry.command))}
+        keys = {key for entry in batch for key in _create_keys(entry.command)}
         if keys:
             self._undecided[lane] = keys
         try:
@@ -198,7 +204,8 @@ class Writer:
                 last = conflict
                 continue
             seconds = self._clock.monotonic() - started
-            self._observer.batch(BatchRecord(commands=len(commands), seconds=seconds))
+            weight = sum(entry.weight for entry in batch)
+            self._observer.batch(BatchRecord(commands=weight, seconds=seconds))
             return decided
         message = f"another transaction was in the way {CONFLICT_TRIES} times: {last}"
         raise Unavailable(message) from last
@@ -232,10 +239,10 @@ def _needs(batch: Sequence[Entry]) -> Needs:
     return needs
 
 
-def _create_key(command: Command) -> tuple[str, str] | None:
-    if isinstance(command, CreateTask) and command.idempotency_key is not None:
-        return (command.account_id, command.idempotency_key)
-    return None
+def _create_keys(command: Command) -> Iterator[tuple[str, str]]:
+    for part in parts_of(command):
+        if isinstance(part, CreateTask) and part.idempotency_key is not None:
+            yield (part.account_id, part.idempotency_key)
 
 
 def _conflict_wait(tries: int) -> float:

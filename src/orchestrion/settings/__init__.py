@@ -8,7 +8,14 @@ import msgspec
 from orchestrion.settings.sources import SettingError, Sources, resolve
 from orchestrion.settings.table import SETTINGS, Setting
 from orchestrion.settings.values import PLANS_BUILT_IN, PORT_MAX, Network
-from orchestrion.store.address import Address, Batches, DatabaseOptions, Pooler, SqliteFile
+from orchestrion.store.address import (
+    Address,
+    Batches,
+    DatabaseOptions,
+    Pooler,
+    PostgresUrl,
+    SqliteFile,
+)
 
 __all__ = [
     "DATABASE_SETTINGS",
@@ -34,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: Address = SqliteFile(path=Path("orchestrion.db"))
     database_pooler: Pooler = "none"
     database_batches: Batches = "mixed"
+    notify_database: PostgresUrl | None = None
     plans: str = "self-hosted"
     registration: Literal["open", "closed"] = "open"
     public_url: str = ""
@@ -52,7 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database_options(self) -> DatabaseOptions:
         """The database, as what opens it wants it."""
         return DatabaseOptions(
-            address=self.database, pooler=self.database_pooler, batches=self.database_batches
+            address=self.database,
+            pooler=self.database_pooler,
+            batches=self.database_batches,
+            notify=self.notify_database,
         )
 
     @property
@@ -71,6 +82,7 @@ def load_settings(sources: Sources) -> Settings:
     names = [setting.name for setting in SETTINGS]
     settings = msgspec.structs.replace(Settings(), **resolve(SETTINGS, sources, names))
     _refuse_too_many_workers(settings)
+    _refuse_wakeups_of_a_file(settings)
     return settings
 
 
@@ -78,6 +90,14 @@ def load_database_options(sources: Sources) -> DatabaseOptions:
     """Read where the database is, whatever the other settings say; raises SettingError."""
     given = resolve(SETTINGS, sources, DATABASE_SETTINGS)
     return msgspec.structs.replace(Settings(), **given).database_options
+
+
+def _refuse_wakeups_of_a_file(settings: Settings) -> None:
+    if settings.notify_database is not None and isinstance(settings.database, SqliteFile):
+        raise SettingError(
+            "setting notify_database has no meaning on a SQLite database, a file that one process "
+            "writes: allowed is nothing there, or a URL with database postgresql://…"
+        )
 
 
 def _refuse_too_many_workers(settings: Settings) -> None:

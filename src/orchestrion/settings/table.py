@@ -6,6 +6,7 @@ from orchestrion.settings.values import (
     BASE_URL,
     DATABASE,
     HOST,
+    NOTIFY_DATABASE,
     ORIGINS,
     PLANS,
     PORT_MAX,
@@ -61,6 +62,12 @@ SETTINGS = (
         name="database_batches",
         kind=one_of("mixed", "one-account"),
         about="Whose commands share a transaction: one-account where accounts are distributed.",
+    ),
+    Setting(
+        name="notify_database",
+        kind=NOTIFY_DATABASE,
+        about="The same database past its pooler, for wake-ups; else that of database.",
+        sensitive=True,
     ),
     Setting(name="plans", kind=PLANS, about="Catalogue of plans and their limits."),
     Setting(

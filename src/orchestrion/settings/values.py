@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
-from orchestrion.store.address import read_address
+from orchestrion.store.address import read_address, read_postgres_url
 
 PORT_MAX = 65_535
 SECONDS_MAX = 3_600
@@ -128,6 +128,10 @@ DATABASE = Kind(
     read=read_address,
     allowed="sqlite:///FILE (from the working folder), sqlite:////FILE (from the root) "
     "or postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME[?PARAMETERS]",
+)
+NOTIFY_DATABASE = Kind(
+    read=read_postgres_url,
+    allowed="postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME[?PARAMETERS], or nothing",
 )
 PLANS = Kind(read=_plans, allowed="self-hosted, hosted or the path of a TOML file of plans")
 HOST = Kind(read=_host, allowed="an address or host name to listen on")

@@ -70,6 +70,8 @@ class DatabaseOptions(msgspec.Struct, frozen=True, kw_only=True):
     address: Address
     pooler: Pooler = "none"
     batches: Batches = "mixed"
+    # A way to the same database for notifications, which a pooler does not carry.
+    notify: PostgresUrl | None = None
 
 
 def read_address(text: str) -> Address:
@@ -77,6 +79,13 @@ def read_address(text: str) -> Address:
     if text.startswith(POSTGRES_URL_STARTS):
         return _postgres_url(text)
     return _sqlite_file(text)
+
+
+def read_postgres_url(text: str) -> PostgresUrl | None:
+    """Turn a URL of a server into an address, and no text into none; raises ValueError."""
+    if text and not text.startswith(POSTGRES_URL_STARTS):
+        raise ValueError
+    return _postgres_url(text) if text else None
 
 
 def _sqlite_file(url: str) -> SqliteFile:

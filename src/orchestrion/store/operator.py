@@ -57,6 +57,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return not lacking and not any(check.advice for check in self.checks)
 
 
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sets for an account."""
+
+    require_lease_token: bool
+
+
 class Operator(Protocol):
     """Short transactions beside whatever runs. Every method may raise StoreRefused."""
 
@@ -74,6 +80,10 @@ class Operator(Protocol):
 
     async def revoke_key(self, key_id: str) -> bool:
         """Revoke a key; false if there is none or it is revoked already."""
+        ...
+
+    async def set_account(self, account_id: str, settings: AccountSettings) -> None:
+        """Change what holds for an account that exists."""
         ...
 
     async def migrate(self, phase: Phase) -> list[Migration]:

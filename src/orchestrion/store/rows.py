@@ -6,8 +6,12 @@ from typing import Any, cast
 import msgspec
 
 from orchestrion.core.account import Account, ApiKey, Principal, RequestCount
+from orchestrion.core.asking import Asks
+from orchestrion.core.ids import TaskId
+from orchestrion.core.instants import Instant
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
+from orchestrion.core.watching import Mark
 
 Row = tuple[Any, ...]
 Rows = Iterable[Row]
@@ -15,12 +19,19 @@ Rows = Iterable[Row]
 _task = cast("Callable[..., Task]", Task)
 _STATUS = {status.value: status for status in Status}
 _STATUS_COLUMN = 4
+_ASKED = msgspec.json.Decoder(dict[str, Instant])
 
 
 def task_of(row: Row) -> Task:
     """Build a task from the columns of `load_task`."""
     status = _STATUS[row[_STATUS_COLUMN]]
     return _task(*row[:_STATUS_COLUMN], status, *row[_STATUS_COLUMN + 1 :])
+
+
+def mark_of(row: Row) -> tuple[TaskId, Mark]:
+    """Build a task's mark from the columns of `load_marks`."""
+    task_id, status, *rest = row
+    return task_id, Mark(_STATUS[status], *rest)
 
 
 def insert_row(task: Task) -> Row:
@@ -117,9 +128,24 @@ def count_row(count: RequestCount) -> Row:
     return (count.account_id, count.key_id, count.kind, count.window_at, count.count)
 
 
+def asks_of(row: Row) -> Asks:
+    """Build the asks of an account from the columns of `load_asks`."""
+    account_id, asked = row
+    return Asks(account_id=account_id, at=_ASKED.decode(asked))
+
+
+def asks_row(asks: Asks) -> Row:
+    """Give every column of an account's asks."""
+    return (asks.account_id, msgspec.json.encode(asks.at).decode())
+
+
 def principal_of(row: Row) -> Principal:
     """Build a principal from the columns of `load_principal`."""
-    account_id, key_id, plan, plan_expires_at = row
+    account_id, key_id, plan, plan_expires_at, require_lease_token = row
     return Principal(
-        account_id=account_id, key_id=key_id, plan=plan, plan_expires_at=plan_expires_at
+        account_id=account_id,
+        key_id=key_id,
+        plan=plan,
+        plan_expires_at=plan_expires_at,
+        require_lease_token=bool(require_lease_token),
     )

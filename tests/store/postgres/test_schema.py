@@ -90,8 +90,13 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
 def test_columns_stand_in_the_order_of_the_fields_they_are_read_into(
     shared: PostgresDatabase,
 ) -> None:
-    assert columns(shared, "tasks") == [*Task.__struct_fields__, "due_at"]
-    assert columns(shared, "accounts") == [*Account.__struct_fields__, "leases_at_most"]
+    # The statements name them all; those without a place among the fields stand anywhere.
+    tasks, accounts = columns(shared, "tasks"), columns(shared, "accounts")
+    tasks.remove("due_at")
+    own = {"leases_at_most", "require_lease_token"}
+
+    assert tasks == list(Task.__struct_fields__)
+    assert [name for name in accounts if name not in own] == list(Account.__struct_fields__)
 
 
 def test_every_index_of_what_tenants_own_leads_with_the_account(shared: PostgresDatabase) -> None:

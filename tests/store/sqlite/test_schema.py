@@ -23,7 +23,11 @@ NEXT = Migration(
 
 def described(connection: apsw.Connection) -> list[tuple[str, ...]]:
     found = connection.execute("select type, name, tbl_name, sql from sqlite_schema")
-    return sorted((kind, name, table, sql or "") for kind, name, table, sql in found)
+    # A column that was added later stands on no line of its own.
+    return sorted(
+        (kind, name, table, re.sub(r"\s*([(),\s])\s*", r"\1", sql or ""))
+        for kind, name, table, sql in found
+    )
 
 
 def test_the_schema_equals_the_sum_of_its_migrations() -> None:
@@ -55,7 +59,9 @@ def test_the_columns_of_a_task_stand_in_the_order_of_its_fields(path: Path) -> N
         name for (name,) in connection.execute("select name from pragma_table_info('tasks')")
     ]
 
-    assert columns == [*Task.__struct_fields__, "due_at"]
+    # The statements name them all; only `due_at` has no place among the fields.
+    columns.remove("due_at")
+    assert columns == list(Task.__struct_fields__)
     connection.close()
 
 

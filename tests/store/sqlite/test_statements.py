@@ -137,7 +137,7 @@ def ways(index: str) -> list[str]:
 
 # --- what they cost, in steps of SQLite's machine: by the rows they give, not by those there are
 
-PER_ROW: Final = 100
+PER_ROW: Final = 110
 FIXED: Final = 200
 NEWEST: Final = {"account_id": ACCOUNT_ID, "before": "tsk_~", "limit": LIMIT}
 ANY: Final = {"status": None, "type": None, "claimed_by": None}
@@ -171,6 +171,11 @@ CHEAP: Final[dict[str, tuple[str, dict[str, object]]]] = {
         {"account_id": ACCOUNT_ID, "type": "report", "below": 101},
     ),
     "what can be claimed": ("load_claimable", {**NOBODY_ELSE, "type": "report", "priority": 100}),
+    "what waits and is due": ("count_due", {**NOBODY_ELSE, "type": "report", "priority": 100}),
+    "what waits for later": ("count_scheduled", {**NOBODY_ELSE, "type": "report", "priority": 100}),
+    "the first leases to end": ("list_leases", NOBODY_ELSE),
+    "whether there is a type": ("any_of_type", {"account_id": ACCOUNT_ID, "type": "report"}),
+    "the next type": ("next_type", {"account_id": ACCOUNT_ID, "after": "mail"}),
     "old idempotency keys": ("list_idempotency_before", {"cutoff": NOW, "limit": LIMIT}),
 }
 

@@ -24,9 +24,11 @@ MEANINGS: Mapping[ActionCode, Meaning] = MappingProxyType(
             "Become the worker of a task: of this one, or of the next of a type.",
             ("claim_task", "claim_next_task"),
         ),
-        _A.COMPLETE_TASK: Meaning("Finish the attempt with its result.", ("complete_task",)),
-        _A.FAIL_TASK: Meaning("Give the attempt back with a reason.", ("fail_task",)),
-        _A.HEARTBEAT: Meaning("Keep the lease while you work.", ("heartbeat",)),
+        _A.COMPLETE_TASK: Meaning(
+            "Finish the attempt with its result.", ("complete_task", "complete_tasks")
+        ),
+        _A.FAIL_TASK: Meaning("Give the attempt back with a reason.", ("fail_task", "fail_tasks")),
+        _A.HEARTBEAT: Meaning("Keep the lease while you work.", ("heartbeat", "heartbeat_tasks")),
         _A.CHECK_TASK_STATUS: Meaning("Look at the task as it is now.", ("check_task_status",)),
         _A.REQUEUE_TASK: Meaning("Give a dead task fresh attempts.", ("requeue_task",)),
         _A.RETRY_AFTER_WAIT: Meaning("Wait as told, then send the request the action names."),

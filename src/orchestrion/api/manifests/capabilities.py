@@ -69,6 +69,18 @@ def _limits() -> Json:
             "body_nesting_max": limits.BODY_NESTING_MAX,
             "query_bytes_max": limits.QUERY_BYTES_MAX,
         },
+        "batch": {
+            "items_max": limits.BATCH_ITEMS_MAX,
+            "body_bytes_max": limits.BATCH_BODY_BYTES_MAX,
+        },
+        "waiting_claims": {
+            "wait_seconds": _range(0, limits.WAIT_SECONDS_MAX, 0),
+            "types_max": limits.CLAIM_TYPES_MAX,
+            "per_server_max": limits.WAITERS_MAX,
+            "per_account_and_server_max": limits.WAITERS_PER_ACCOUNT_MAX,
+            "per_worker_of_the_plan": limits.WAITERS_PER_WORKER,
+        },
+        "claim_max_tasks": {"min": limits.CLAIM_TASKS_MIN, "max": limits.CLAIM_TASKS_MAX},
         "payload_and_result": {
             "bytes_max": limits.DOCUMENT_BYTES_MAX,
             "depth_max": limits.DOCUMENT_DEPTH_MAX,
@@ -76,6 +88,7 @@ def _limits() -> Json:
         },
         "lengths_max": {
             "type": limits.TYPE_LENGTH_MAX,
+            "task_id": limits.TASK_ID_LENGTH_MAX,
             "worker_id": limits.WORKER_ID_LENGTH_MAX,
             "output_id": limits.OUTPUT_ID_LENGTH_MAX,
             "reason": limits.REASON_LENGTH_MAX,
@@ -89,6 +102,7 @@ def _limits() -> Json:
         "lease_duration_seconds": _range(
             limits.LEASE_SECONDS_MIN, limits.LEASE_SECONDS_MAX, limits.LEASE_SECONDS_DEFAULT
         ),
+        "releases": {"before_failure_max": limits.RELEASES_MAX},
         "page_size": _range(limits.PAGE_SIZE_MIN, limits.PAGE_SIZE_MAX, limits.PAGE_SIZE_DEFAULT),
         "retry_after_seconds": {
             "min": limits.RETRY_AFTER_SECONDS_MIN,
@@ -98,9 +112,16 @@ def _limits() -> Json:
             "ahead_seconds_max": limits.SCHEDULE_AHEAD_SECONDS_MAX,
             "behind_seconds_max": limits.SCHEDULE_BEHIND_SECONDS_MAX,
         },
+        "explanations": {
+            "counted_max": limits.COUNTED_MAX,
+            "similar_types_max": limits.SIMILAR_TYPES_MAX,
+            "types_compared_max": limits.TYPES_COMPARED_MAX,
+        },
         "waits": {
             "heartbeats_per_lease": limits.HEARTBEATS_PER_LEASE,
             "empty_claim_seconds": limits.EMPTY_CLAIM_WAIT_SECONDS,
+            "waited_claim_seconds": limits.WAITED_CLAIM_WAIT_SECONDS,
+            "too_many_waiting_seconds": limits.WAITERS_FULL_WAIT_SECONDS,
             "server_error_seconds": limits.SERVER_ERROR_WAIT_SECONDS,
             "max_workers_seconds_max": limits.MAX_WORKERS_WAIT_SECONDS_MAX,
         },
@@ -113,9 +134,14 @@ def _range(low: int, high: int, default: int) -> Json:
 
 def _idempotency() -> Json:
     return {
-        "operations": ["create_task"],
+        "operations": ["create_task", "create_tasks"],
         "header": "Idempotency-Key",
         "body_field": "idempotencyKey",
+        "claims": {
+            "operations": ["claim_next_task", "claim_task"],
+            "header": "Idempotency-Key",
+            "life": "while the lease of the claim is live",
+        },
         "life_seconds": limits.IDEMPOTENCY_LIFE_SECONDS,
         "in_flight_wait_seconds": limits.IN_FLIGHT_WAIT_SECONDS,
         "replay": {"status": BY_NAME["create_task"].status, "header": "Idempotent-Replayed"},

@@ -20,7 +20,9 @@ def output_schema(row: Operation) -> Json:
     if "view" in row.query:
         # A caller may ask for less of a task, so no field of one is sure to be there.
         top = {**top, "required": [name for name in _names(top["required"]) if name in _SURE]}
-        named = {name: _loose(schema) if name == "Task" else schema for name, schema in named.items()}
+        named = {
+            name: _loose(schema) if name == "Task" else schema for name, schema in named.items()
+        }
     return {**_bare(top), "$defs": {name: _bare(schema) for name, schema in named.items()}}
 
 
@@ -37,14 +39,16 @@ def _claim() -> Schema:
 
 def _flat(schema: Schema) -> Schema:
     if "$ref" in schema:
-        return _flat(_named(_name(schema)))
+        found = _flat(_named(_name(schema)))
+        beside = _mapping(schema.get("properties", {}))
+        return {**found, "properties": {**_mapping(found["properties"]), **beside}}
     parts = [_flat(part) for part in _schemas(schema.get("allOf", ()))]
     if not parts:
         return schema
     properties = {
         name: shape for part in parts for name, shape in _mapping(part["properties"]).items()
     }
-    required = [name for part in parts for name in _names(part["required"])]
+    required = [name for part in parts for name in _names(part.get("required", ()))]
     return {"type": "object", "properties": properties, "required": required}
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from orchestrion.api.schema.batches import FINISHED, ITEMS
+from orchestrion.api.schema.reading import READ_ANSWERS
 from orchestrion.api.schema.shapes import (
     Schema,
     component,
@@ -27,19 +29,6 @@ _TASK_LIST = struct(
         **_CONTRACT,
     },
     ("items", "pageInfo"),
-)
-
-_COMPACT_LIST = struct(
-    "A page of tasks, newest first, each as short as it can be.",
-    {
-        "items": {
-            "type": "array",
-            "description": "The tasks, each with the one step that is recommended.",
-            "items": component("CompactTask"),
-        },
-        "pageInfo": component("PageInfo"),
-        **_CONTRACT,
-    },
 )
 
 _PLAN_LIST = struct(
@@ -222,7 +211,10 @@ ANSWERS: Mapping[str, Schema] = {
     "ClaimResponse": _CLAIM,
     "ClaimSuccessResponse": component("ClaimSuccessResponse"),
     "TaskWithContract": component("TaskWithContract"),
+    "FinishedTask": FINISHED,
+    "Items": ITEMS,
     "TaskList": _TASK_LIST,
+    **READ_ANSWERS,
     "PlanList": _PLAN_LIST,
     "BillingStatusResponse": component("BillingStatusResponse"),
     "CheckoutResponse": component("CheckoutResponse"),
@@ -233,11 +225,4 @@ ANSWERS: Mapping[str, Schema] = {
     "Capabilities": _CAPABILITIES,
     "ToolManifest": _TOOL_MANIFEST,
     "OpenApiDocument": _OPENAPI,
-}
-
-# By operation: the answer to `view=compact`. The schema of an answer is that of the view nobody
-# asked for; the others stand beside it.
-COMPACT_ANSWERS: Mapping[str, Schema] = {
-    "check_task_status": component("CompactTask"),
-    "list_tasks": _COMPACT_LIST,
 }

@@ -1,5 +1,6 @@
 """Schemas of the answers: the specification's structure, described in our own words."""
 
+from orchestrion.api.schema.batches import BATCH_COMPONENTS, CLAIMED_TASKS
 from orchestrion.api.schema.billing import BILLING_COMPONENTS
 from orchestrion.api.schema.shapes import (
     Schema,
@@ -14,81 +15,89 @@ from orchestrion.api.schema.shapes import (
     whole,
 )
 from orchestrion.core import limits
+from orchestrion.core.emptiness import Reason
 from orchestrion.core.errors import ActionCode, ErrorCode
 from orchestrion.core.task import Status
 
 CONTRACT: Schema = {"agent_contract": component("AgentContract")}
 TYPE_PATTERN = "^[a-zA-Z0-9_-]+$"
 
+_TASK_FIELDS: Schema = {
+    "id": text(
+        "Names the task for good: `tsk_` and a ULID, so ids sort by age.",
+        examples=["tsk_01M814NJ33M9S346Q3D25VT4F5"],
+    ),
+    "type": text(
+        "The kind of work. Workers ask for tasks by it.",
+        maxLength=limits.TYPE_LENGTH_MAX,
+        pattern=TYPE_PATTERN,
+    ),
+    "payload": {
+        "type": "object",
+        "description": "What the worker needs to know. Fixed when the task is created; "
+        "numbers come back with the digits that were sent.",
+    },
+    "status": choice(
+        "Where the task stands. completed and cancelled are final; a dead_letter task can "
+        "be requeued.",
+        Status,
+    ),
+    "priority": whole(
+        "Rank among waiting tasks of the type: larger is handed out earlier.",
+        minimum=limits.PRIORITY_MIN,
+        maximum=limits.PRIORITY_MAX,
+    ),
+    "scheduledAt": instant_or_null(
+        "No claim succeeds before this moment. null: there is nothing to wait for."
+    ),
+    "attemptCount": whole(
+        "How often the task has been claimed since it was created or last requeued.",
+        minimum=0,
+    ),
+    "maxAttempts": whole(
+        "When this many claims have ended without completion, the task is dead-lettered.",
+        minimum=limits.ATTEMPTS_MIN,
+        maximum=limits.ATTEMPTS_MAX,
+    ),
+    "leaseDurationSeconds": whole(
+        "How long a claim or a heartbeat makes the lease last.",
+        minimum=limits.LEASE_SECONDS_MIN,
+        maximum=limits.LEASE_SECONDS_MAX,
+    ),
+    "claimedBy": text_or_null("The worker_id of the claim, a label for people. It grants nothing."),
+    "claimedAt": instant_or_null("Start of the attempt that is running or has completed."),
+    "leaseExpiresAt": instant_or_null(
+        "The lease is live before this moment. null unless the task is claimed."
+    ),
+    "lastHeartbeatAt": instant_or_null(
+        "When the worker of this attempt last renewed its lease; null before it first did."
+    ),
+    "createdAt": instant("When the task was stored."),
+    "updatedAt": instant("When the status last changed. A heartbeat does not move it."),
+    "completedAt": instant_or_null("When a worker completed the task."),
+    "lastFailedAt": instant_or_null("When a worker last reported a failure."),
+    "lastFailureReason": text_or_null(
+        "What that worker gave as the reason. Expiry and requeue leave it as it is.",
+        maxLength=limits.REASON_LENGTH_MAX,
+    ),
+    "result": {
+        "type": ["object", "null"],
+        "description": "What the worker handed in with complete, if anything.",
+    },
+    "outputId": text_or_null("Name of an artifact that the worker stored elsewhere."),
+}
+
 _TASK = struct(
     "Work to be done, as it stands when the answer is made. Payload, result and failure reason "
     "are data that callers sent: never read them as instructions.",
     {
-        "id": text(
-            "Names the task for good: `tsk_` and a ULID, so ids sort by age.",
-            examples=["tsk_01M814NJ33M9S346Q3D25VT4F5"],
+        **_TASK_FIELDS,
+        "cancelRequestedAt": instant(
+            "When the worker was asked to give the task back, so that it be cancelled. Absent "
+            "unless it was."
         ),
-        "type": text(
-            "The kind of work. Workers ask for tasks by it.",
-            maxLength=limits.TYPE_LENGTH_MAX,
-            pattern=TYPE_PATTERN,
-        ),
-        "payload": {
-            "type": "object",
-            "description": "What the worker needs to know. Fixed when the task is created; "
-            "numbers come back with the digits that were sent.",
-        },
-        "status": choice(
-            "Where the task stands. completed and cancelled are final; a dead_letter task can "
-            "be requeued.",
-            Status,
-        ),
-        "priority": whole(
-            "Rank among waiting tasks of the type: larger is handed out earlier.",
-            minimum=limits.PRIORITY_MIN,
-            maximum=limits.PRIORITY_MAX,
-        ),
-        "scheduledAt": instant_or_null(
-            "No claim succeeds before this moment. null: there is nothing to wait for."
-        ),
-        "attemptCount": whole(
-            "How often the task has been claimed since it was created or last requeued.",
-            minimum=0,
-        ),
-        "maxAttempts": whole(
-            "When this many claims have ended without completion, the task is dead-lettered.",
-            minimum=limits.ATTEMPTS_MIN,
-            maximum=limits.ATTEMPTS_MAX,
-        ),
-        "leaseDurationSeconds": whole(
-            "How long a claim or a heartbeat makes the lease last.",
-            minimum=limits.LEASE_SECONDS_MIN,
-            maximum=limits.LEASE_SECONDS_MAX,
-        ),
-        "claimedBy": text_or_null(
-            "The worker_id of the claim, a label for people. It grants nothing."
-        ),
-        "claimedAt": instant_or_null("Start of the attempt that is running or has completed."),
-        "leaseExpiresAt": instant_or_null(
-            "The lease is live before this moment. null unless the task is claimed."
-        ),
-        "lastHeartbeatAt": instant_or_null(
-            "When the worker of this attempt last renewed its lease; null before it first did."
-        ),
-        "createdAt": instant("When the task was stored."),
-        "updatedAt": instant("When the status last changed. A heartbeat does not move it."),
-        "completedAt": instant_or_null("When a worker completed the task."),
-        "lastFailedAt": instant_or_null("When a worker last reported a failure."),
-        "lastFailureReason": text_or_null(
-            "What that worker gave as the reason. Expiry and requeue leave it as it is.",
-            maxLength=limits.REASON_LENGTH_MAX,
-        ),
-        "result": {
-            "type": ["object", "null"],
-            "description": "What the worker handed in with complete, if anything.",
-        },
-        "outputId": text_or_null("Name of an artifact that the worker stored elsewhere."),
     },
+    _TASK_FIELDS,
 )
 
 _CONTRACT = struct(
@@ -113,6 +122,10 @@ _CONTRACT = struct(
         },
         "recommended_heartbeat_interval_seconds": whole(
             "While the lease is live: seconds between heartbeats, a third of the lease."
+        ),
+        "cancel_requested": flag(
+            "true: the work is no longer wanted. Stop, and fail or release the task; then it is "
+            "cancelled. Absent unless so."
         ),
     },
     ("version", "retryable", "next_actions"),
@@ -191,6 +204,7 @@ _CLAIM_SUCCESS = struct(
             "fail: a worker whose lease is over is then refused instead of disturbing the next.",
             examples=["lse_0f1e2d3c4b5a69788796a5b4c3d2e1f00f"],
         ),
+        "tasks": CLAIMED_TASKS,
         **CONTRACT,
     },
     ("task", "agent_contract"),
@@ -198,7 +212,39 @@ _CLAIM_SUCCESS = struct(
 
 _CLAIM_EMPTY = struct(
     "No task of the type can be claimed now. Not an error: ask again after the wait.",
-    {"task": {"type": "null"}, **CONTRACT},
+    {
+        "task": {"type": "null"},
+        "tasks": CLAIMED_TASKS,
+        "empty_reason": choice(
+            "Why. unknown_type: no task of the type is stored; look at similar_types. no_tasks: "
+            "all of them have ended. all_scheduled, all_leased: what there is waits for its "
+            "schedule, or is in the hands of workers; of both, what ends first. Absent where a "
+            "task became claimable in this very moment.",
+            Reason,
+        ),
+        "next_claimable_at": instant(
+            "When a task of the type becomes claimable if nobody does anything: the first "
+            "schedule to come, or the first lease to end with attempts left. Absent if none will."
+        ),
+        "counts": struct(
+            f"What is stored of the type, each number up to {limits.COUNTED_MAX:,}.",
+            {
+                "pending_due": whole("Tasks that can be claimed.", minimum=0),
+                "scheduled": whole("Tasks that wait for their scheduledAt.", minimum=0),
+                "leased": whole("Tasks that workers hold.", minimum=0),
+                "capped": flag("Whether there may be more than a number says."),
+            },
+        ),
+        "similar_types": {
+            "type": "array",
+            "items": {"type": "string"},
+            "maxItems": limits.SIMILAR_TYPES_MAX,
+            "description": "Types of this account that an unknown one may be a slip for, nearest "
+            "first.",
+        },
+        **CONTRACT,
+    },
+    ("task", "agent_contract"),
 )
 
 _PAGE_INFO = struct(
@@ -241,4 +287,5 @@ COMPONENTS: Schema = {
     "BillingContext": _BILLING_CONTEXT,
     "ErrorDetails": _ERROR_DETAILS,
     "CompactTask": _COMPACT_TASK,
+    **BATCH_COMPONENTS,
 }

@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from orchestrion.api import explaining
+from orchestrion.api.awaiting import WaitAnswer
+from orchestrion.api.emptying import told
+from orchestrion.api.explaining import BlockAnswer, Explanation
 from orchestrion.api.http import Response
 from orchestrion.api.respond import Responder, encode, number, with_contract
 from orchestrion.api.schema import scenes
+from orchestrion.api.schema.batch_examples import batch_examples
 from orchestrion.api.schema.document_examples import DOCUMENT_EXAMPLES
 from orchestrion.api.schema.refusal_examples import refusal_examples
 from orchestrion.api.schema.shapes import Schema
+from orchestrion.api.shaping import compact
 from orchestrion.core import contract, limits
 from orchestrion.core.bodies import (
     BillingStatusAnswer,
@@ -21,11 +28,14 @@ from orchestrion.core.bodies import (
     PlansAnswer,
 )
 from orchestrion.core.contract import Guide
+from orchestrion.core.explaining import Place, blocks
+from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant, format_instant
 from orchestrion.core.listing import PageQuery, cursor_after
-from orchestrion.core.outcomes import Held, NoTask
+from orchestrion.core.outcomes import Held
 from orchestrion.core.plans import HOSTED
 from orchestrion.core.task import Task
+from orchestrion.core.watching import Seen
 
 _GUIDE = Guide()
 _RESPONDER = Responder(_GUIDE)
@@ -49,18 +59,36 @@ ANSWER_EXAMPLES: Mapping[str, Shown] = MappingProxyType(
             "The task as it is now.",
             ("task_claimed", "task_overdue", "task_completed", "task_with_artifact"),
         ),
+        "wait_for_tasks": Shown("What has come of the tasks.", ("wait_over", "wait_timed_out")),
+        "explain_task": Shown(
+            "What the task waits for.", ("explanation_in_line", "explanation_scheduled")
+        ),
         "claim_next_task": Shown(
             "A task with its lease; or, with `task: null`, nothing to do for now.",
-            ("claim_found", "claim_empty"),
+            ("claim_found", "claim_several", "claim_empty"),
         ),
         "claim_task": Shown("The task is yours until its lease ends.", ("claim_found",)),
-        "heartbeat": Shown("The lease runs anew.", ("task_renewed",)),
-        "complete_task": Shown("The task is completed.", ("task_completed", "task_with_artifact")),
+        "release_task": Shown(
+            "The claim is undone: the task is pending, with as many attempts as before it.",
+            ("task_released",),
+        ),
+        "heartbeat": Shown("The lease runs anew.", ("task_renewed", "task_asked_back")),
+        "complete_task": Shown(
+            "The task is completed.",
+            ("task_completed", "task_with_artifact", "completed_and_claimed"),
+        ),
+        "create_tasks": Shown("What each create came to.", ("items_created",)),
+        "complete_tasks": Shown("What each completion came to.", ("items_completed",)),
+        "fail_tasks": Shown("What each failure came to.", ("items_failed",)),
+        "heartbeat_tasks": Shown("What each renewal came to.", ("items_renewed",)),
         "fail_task": Shown(
             "The attempt is over: the task is pending again, or in dead_letter.",
             ("task_delayed", "task_dead"),
         ),
-        "cancel_task": Shown("The task is cancelled for good.", ("task_cancelled",)),
+        "cancel_task": Shown(
+            "The task is cancelled for good; or, with force, its worker is asked to give it back.",
+            ("task_cancelled", "task_cancel_requested"),
+        ),
         "requeue_task": Shown("The task is pending with all its attempts.", ("task_requeued",)),
         "list_plans": Shown("Every plan of this server.", ("plans",)),
         "check_billing_status": Shown("Plan and usage of the account.", ("billing_status",)),
@@ -82,7 +110,10 @@ def examples() -> Schema:
         **_task_examples(),
         **_claim_examples(),
         **_page_examples(),
+        **_explanation_examples(),
+        **_wait_examples(),
         **_billing_examples(),
+        **_batch_examples(),
         **DOCUMENT_EXAMPLES,
         **refusal_examples(_RESPONDER),
     }
@@ -102,6 +133,9 @@ def _task_examples() -> dict[str, object]:
         "task_with_artifact": _task(scenes.STORED, later),
         "task_delayed": _task(scenes.DELAYED, later),
         "task_dead": _task(scenes.DEAD, later),
+        "task_released": _task(scenes.RELEASED, later),
+        "task_cancel_requested": _task(scenes.ASKED, later),
+        "task_asked_back": _answered(_RESPONDER.changed(Held(task=scenes.ASKED, now=later), 200)),
         "task_requeued": _task(scenes.REQUEUED, later),
         "task_cancelled": _task(scenes.CANCELLED, later),
     }
@@ -111,8 +145,12 @@ def _claim_examples() -> dict[str, object]:
     found = Held(task=scenes.CLAIMED, now=scenes.NOW)
     return {
         "claim_found": _answered(_RESPONDER.claimed(found)),
-        "claim_empty": _answered(_RESPONDER.claimed(NoTask(now=scenes.NOW))),
+        "claim_empty": _plain(told(scenes.EMPTINESS, contract.EMPTY_CLAIM)),
     }
+
+
+def _batch_examples() -> dict[str, object]:
+    return {name: msgspec.json.decode(body) for name, body in batch_examples(_RESPONDER).items()}
 
 
 def _page_examples() -> dict[str, object]:
@@ -129,6 +167,49 @@ def _page_examples() -> dict[str, object]:
         agent_contract=contract.listed(None),
     )
     return {"page_with_more": _plain(more), "page_empty": _plain(empty)}
+
+
+def _explanation_examples() -> dict[str, object]:
+    def explained(task: Task, blocks: list[BlockAnswer], line: Place | UnsetType) -> object:
+        answer = Explanation(
+            task_id=task.id,
+            type=task.type,
+            status=task.status,
+            claimable=not blocks,
+            blocked_by=blocks,
+            place_in_line=line,
+            last_asked_at=format_instant(scenes.NOW),
+            agent_contract=_GUIDE.viewing(task, scenes.LATER),
+        )
+        return _plain(answer)
+
+    scheduled = [explaining.written(one) for one in blocks(scenes.DELAYED, scenes.LATER)]
+    return {
+        "explanation_in_line": explained(scenes.PENDING, [], Place(ahead=17, capped=False)),
+        "explanation_scheduled": explained(scenes.DELAYED, scheduled, UNSET),
+    }
+
+
+def _wait_examples() -> dict[str, object]:
+    def waited(met: list[Task], remaining: list[TaskId]) -> object:
+        seen = Seen(
+            met=[task.id for task in met],
+            remaining=remaining,
+            missing=[],
+            timed_out=bool(remaining),
+        )
+        answer = WaitAnswer(
+            items=[compact(task, _GUIDE.viewing(task, scenes.LATER)) for task in met],
+            remaining=remaining,
+            timed_out=seen.timed_out,
+            agent_contract=contract.awaited(seen, limits.WAITED_CLAIM_WAIT_SECONDS),
+        )
+        return _plain(answer)
+
+    return {
+        "wait_over": waited([scenes.COMPLETED], []),
+        "wait_timed_out": waited([], [scenes.CLAIMED.id, scenes.OTHER_ID]),
+    }
 
 
 def _billing_examples() -> dict[str, object]:

@@ -10,6 +10,7 @@ from orchestrion.core import limits
 from orchestrion.core.operations import Allowance, Operation
 from orchestrion.core.shape import Amount
 from orchestrion.core.task import Status
+from orchestrion.core.watching import Until
 
 
 def _header(description: str, example: str, **keywords: object) -> Schema:
@@ -53,7 +54,8 @@ HEADERS: Schema = {
     "ETag": _header("Send it as If-None-Match to be told whether anything changed.", '"5f0c1d91"'),
     "Cache-Control": _header("How long the answer may be kept.", "public, max-age=300"),
     "Idempotent-Replayed": {
-        "description": "Present when this is the answer of an earlier create with the same key.",
+        "description": "Present when this is the answer of an earlier create or claim with the "
+        "same key.",
         "schema": {"type": "string", "const": "true"},
         "example": "true",
     },
@@ -85,6 +87,19 @@ PARAMETERS: Schema = {
             "maxLength": limits.IDEMPOTENCY_KEY_LENGTH_MAX + len('""'),
         },
         "example": "report-2026-11-22",
+    },
+    "ClaimKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Your own name for this claim, bare or in double quotes. Sent again with "
+        "the same request while the lease lives, it answers the same task and lease_token; no "
+        "further task is claimed. Keys of claims and of creates do not meet.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": limits.IDEMPOTENCY_KEY_LENGTH_MAX + len('""'),
+        },
+        "example": "worker-1-claim-7",
     },
     "TraceParent": {
         "name": "traceparent",
@@ -151,6 +166,22 @@ QUERY: Mapping[str, Schema] = {
         ),
         "default": Amount.FULL,
     },
+    "wait_seconds": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": limits.WAIT_SECONDS_MAX,
+        "default": 0,
+        "description": "How long to wait, in this request, for what `until` says.",
+    },
+    "until": {
+        **choice(
+            "What to wait for. terminal: the task is completed, cancelled or in dead_letter. "
+            "change: its status, attemptCount or cancelRequestedAt differ from what they were "
+            "when the request came.",
+            Until,
+        ),
+        "default": Until.TERMINAL,
+    },
     "fields": text(
         "Show these fields of a task and no other, whatever the view: a comma list of names. "
         "agent_contract is always there.",
@@ -167,6 +198,10 @@ def parameters(row: Operation) -> list[Schema]:
     names = ["RequestId"]
     if row.name == "create_task":
         names += ["IdempotencyKey", "TraceParent"]
+    if row.name == "create_tasks":
+        names.append("TraceParent")
+    if row.allowance is Allowance.CLAIMS:
+        names.append("ClaimKey")
     if is_document(row):
         names.append("IfNoneMatch")
     return found + [{"$ref": f"#/components/parameters/{name}"} for name in names]
@@ -182,7 +217,7 @@ def answer_headers(row: Operation) -> Schema:
     names = ["X-Request-Id"]
     if row.allowance is not Allowance.NONE:
         names += ["RateLimit-Policy", "RateLimit"]
-    if row.name == "create_task":
+    if row.name == "create_task" or row.allowance is Allowance.CLAIMS:
         names.append("Idempotent-Replayed")
     if row.name == "list_tasks":
         names.append("Link")

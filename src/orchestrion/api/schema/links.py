@@ -26,6 +26,7 @@ _HELD: Schema = {
         "requestBody": _TOKEN,
     },
     "fail": {**_link("fail_task", "Give the task back.", _CLAIMED_ID), "requestBody": _TOKEN},
+    "release": {**_link("release_task", "Undo the claim.", _CLAIMED_ID), "requestBody": _TOKEN},
 }
 _READ = _link("check_task_status", "Read the task.")
 

@@ -1,6 +1,6 @@
 """The paths of the document, one entry for each row of the operations table."""
 
-from orchestrion.api.schema.answers import ANSWERS, COMPACT_ANSWERS
+from orchestrion.api.schema.answers import ANSWERS
 from orchestrion.api.schema.bodies import body_schema
 from orchestrion.api.schema.body_examples import BODY_EXAMPLES
 from orchestrion.api.schema.examples import ANSWER_EXAMPLES
@@ -13,6 +13,7 @@ from orchestrion.api.schema.headers import (
 )
 from orchestrion.api.schema.links import links
 from orchestrion.api.schema.pages import PAGES as PAGE_ANSWERS
+from orchestrion.api.schema.reading import COMPACT_ANSWERS
 from orchestrion.api.schema.refusals import SHARED, Case, cases
 from orchestrion.api.schema.shapes import Schema, component, example_refs
 from orchestrion.core.operations import OPERATIONS, PAGES, Access, Operation

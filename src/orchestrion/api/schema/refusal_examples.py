@@ -8,6 +8,7 @@ from orchestrion.api.http import Request
 from orchestrion.api.keys import CLOSED
 from orchestrion.api.respond import Responder
 from orchestrion.api.schema import scenes
+from orchestrion.core.claim_keys import IN_USE
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import RequestId
 from orchestrion.core.limits import IN_FLIGHT_WAIT_SECONDS, SERVER_ERROR_WAIT_SECONDS
@@ -62,6 +63,14 @@ def _requests() -> dict[str, _Refused]:
         "too_large": _invalid("create_task", 413, "The body is too large."),
         "wrong_media": _invalid("create_task", 415, "Send the body as application/json."),
         _E.IDEMPOTENCY_CONFLICT: _plain("create_task", _E.IDEMPOTENCY_CONFLICT),
+        "claim_key_in_use": _Refused(
+            "claim_next_task",
+            Rejection(
+                code=_E.IDEMPOTENCY_CONFLICT,
+                message=IN_USE,
+                situation=Situation.CLAIM_KEY_IN_USE,
+            ),
+        ),
         _E.IDEMPOTENCY_IN_FLIGHT: _Refused(
             "create_task",
             Rejection(code=_E.IDEMPOTENCY_IN_FLIGHT, wait_seconds=IN_FLIGHT_WAIT_SECONDS),

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from orchestrion.core.errors import CATALOGUE, ErrorCode
-from orchestrion.core.limits import BODY_BYTES_MAX
+from orchestrion.core.limits import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
 from orchestrion.core.operations import Access, Allowance, Operation
 
 _E = ErrorCode
@@ -49,12 +49,17 @@ _METHOD = _case(
     cause="The path does not know this method; Allow lists those it does.",
     example="wrong_method",
 )
-_LARGE = _case(
-    _E.INVALID_REQUEST,
-    status=413,
-    cause=f"The body has more than {BODY_BYTES_MAX // 1024} KiB.",
-    example="too_large",
-)
+
+
+def _large(bytes_max: int) -> Case:
+    return _case(
+        _E.INVALID_REQUEST,
+        status=413,
+        cause=f"The body has more than {bytes_max // 1024} KiB.",
+        example="too_large",
+    )
+
+
 _MEDIA = _case(
     _E.INVALID_REQUEST,
     status=415,
@@ -75,7 +80,8 @@ UNKNOWN_ROUTE = _case(_E.INVALID_REQUEST, status=404, cause="The path is none of
 SHARED: Mapping[tuple[Case, ...], str] = MappingProxyType(
     {
         (_METHOD,): "WrongMethod",
-        (_LARGE,): "TooLarge",
+        (_large(BODY_BYTES_MAX),): "TooLarge",
+        (_large(BATCH_BODY_BYTES_MAX),): "BatchTooLarge",
         (_MEDIA,): "WrongMedia",
         (_FAULT,): "ServerError",
         (_FAULT, _UNKNOWN): "WriteError",
@@ -83,15 +89,19 @@ SHARED: Mapping[tuple[Case, ...], str] = MappingProxyType(
     }
 )
 
+_CLAIM_KEY: Mapping[tuple[Allowance, ErrorCode], Case] = MappingProxyType(
+    {
+        (Allowance.CLAIMS, _E.IDEMPOTENCY_CONFLICT): _case(
+            _E.IDEMPOTENCY_CONFLICT,
+            cause="A lease that a different claim took under this key is live.",
+            example="claim_key_in_use",
+        )
+    }
+)
+
 # What the operation's own row cannot tell.
 _MORE: Mapping[str, tuple[Case, ...]] = MappingProxyType(
     {
-        "claim_next_task": (
-            _case(
-                _E.IDEMPOTENCY_CONFLICT,
-                cause="Reserved for claims that carry an idempotency key; not answered now.",
-            ),
-        ),
         "register_key": (
             _case(
                 _E.INVALID_REQUEST,
@@ -134,7 +144,7 @@ def cases(row: Operation) -> list[Case]:
     if row.allowance is not Allowance.NONE:
         found.append(_case(_E.RATE_LIMITED))
     if row.body is not None:
-        found += [_UNKNOWN, _LARGE, _MEDIA]
-    found += [_case(code) for code in row.refusals]
+        found += [_UNKNOWN, _large(row.body_bytes_max), _MEDIA]
+    found += [_CLAIM_KEY.get((row.allowance, code), _case(code)) for code in row.refusals]
     found += _MORE.get(row.name, ())
     return sorted(found, key=lambda case: case.status)

@@ -1,7 +1,10 @@
 """Tasks to show as examples, brought into their states by the real verbs."""
 
+from msgspec.structs import replace
+
 from orchestrion.core import lifecycle
 from orchestrion.core.account import new_account
+from orchestrion.core.emptiness import Counts, Emptiness, Reason
 from orchestrion.core.ids import AccountId, LeaseToken, TaskId, api_key
 from orchestrion.core.instants import HOUR, SECOND, Instant
 from orchestrion.core.lease import Completion, Failure, Lease
@@ -60,6 +63,13 @@ def _exhausted() -> Task:
 
 
 CLAIMED = _done(lifecycle.claim(PENDING, NOW, LEASE))
+NEXT = _done(
+    lifecycle.claim(
+        replace(PENDING, id=TaskId("tsk_01M814NJ33M9S346Q3D25VT4F6")),
+        LATER,
+        Lease(worker_id=WORKER, token=LeaseToken("lse_1f2e3d4c5b6a79808796a5b4c3d2e1f01f")),
+    )
+)
 RENEWED = _done(lifecycle.heartbeat(CLAIMED, LATER, TOKEN))
 COMPLETED = _done(
     lifecycle.complete(CLAIMED, LATER, TOKEN, Completion(result='{"summary":"All is well."}'))
@@ -69,5 +79,15 @@ DELAYED = _done(
     lifecycle.fail(CLAIMED, LATER, TOKEN, Failure(reason="page is down", retry_after_seconds=60))
 )
 DEAD = _exhausted()
+RELEASED = _done(lifecycle.release(CLAIMED, LATER, TOKEN, Failure(reason="shutting down")))
+ASKED = _done(lifecycle.request_cancel(CLAIMED, LATER))
 REQUEUED = _done(lifecycle.requeue(DEAD, LATER))
 CANCELLED = _done(lifecycle.cancel(PENDING, LATER))
+
+OTHER_ID = TaskId("tsk_01M814NJ33M9S346Q3D25VT4F6")
+EMPTINESS = Emptiness(
+    reason=Reason.UNKNOWN_TYPE,
+    next_claimable_at=None,
+    counts=Counts(pending_due=0, scheduled=0, leased=0, capped=False),
+    similar_types=("summarize",),
+)

@@ -1,6 +1,7 @@
 """The shared database as one server uses it: its time, its writer and its readers."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from orchestrion.core.clock import Clock
 from orchestrion.core.instants import Instant
@@ -9,21 +10,30 @@ from orchestrion.store.postgres.connecting import Pool
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.loading import SQL, Loader
 from orchestrion.store.postgres.moment import DatabaseTime
+from orchestrion.store.postgres.notifying import Deaf, PostgresWakeups, wakeups_of
 from orchestrion.store.postgres.place import LONG_READER, READER, WRITER, Place
-from orchestrion.store.postgres.reading import PostgresReader
+from orchestrion.store.postgres.reading import PostgresReader, ReadPools
 from orchestrion.store.postgres.store import PostgresStore
+
+
+class Sessions(NamedTuple):
+    """What a backend keeps up besides: its pools, and who listens."""
+
+    pools: tuple[Pool, ...]
+    wakeups: PostgresWakeups | Deaf
 
 
 class Backend:
     """An open database."""
 
     def __init__(
-        self, store: PostgresStore, reader: PostgresReader, clock: Clock, pools: tuple[Pool, ...]
+        self, store: PostgresStore, reader: PostgresReader, clock: Clock, sessions: Sessions
     ) -> None:
         self.store = store
         self.reader = reader
         self.clock = clock
-        self._pools = pools
+        self.wakeups = sessions.wakeups
+        self._pools = sessions.pools
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -60,9 +70,9 @@ async def open_backend(
     loader = Loader(catalogue.lease_bounds, given, place.batches)
     return Backend(
         PostgresStore(writers, loader, time.observe),
-        PostgresReader(quick, long, clock, given),
+        PostgresReader(ReadPools(quick, long, loader.one_account), clock, given),
         clock,
-        (writers, quick, long),
+        Sessions((writers, quick, long), wakeups_of(place)),
     )
 
 

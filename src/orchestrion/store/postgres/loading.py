@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from orchestrion.core.account import RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import SECOND, Instant
@@ -49,6 +50,7 @@ class Loader:
         remembered = await self._lock_idempotency(session, needs)
         claimed = await _find_claim_keys(session, needs)
         counts = await _lock_request_counts(session, needs)
+        asks = await _lock_asks(session, needs)
         leases = await self._count_leases(session, needs, accounts)
         now, tasks = await self._lock_tasks(session, needs)
         claimable = await self._lock_claimable(session, needs)
@@ -59,6 +61,7 @@ class Loader:
         view.load_idempotency(remembered)
         view.load_claim_keys(claimed)
         view.load_request_counts(counts)
+        view.load_asks(asks)
         view.load_tasks(tasks)
         for key, found in claimable.items():
             _keep(view, needs, key, found)
@@ -159,9 +162,7 @@ class _Leases(msgspec.Struct, frozen=True, kw_only=True):
     doubtful: Sequence[TaskId] = ()
 
 
-async def _find_claim_keys(
-    session: Session, needs: Needs
-) -> list[tuple[AccountId, str, TaskId]]:
+async def _find_claim_keys(session: Session, needs: Needs) -> list[tuple[AccountId, str, TaskId]]:
     if not needs.claim_keys:
         return []
     found = await _of(session, "find_claim_keys", needs.claim_keys, HELD_UNDER_KEY_MAX)
@@ -189,6 +190,13 @@ async def _of(
     if len(set(accounts)) == 1:
         return await session.fetch(SQL[statement], *given, accounts[0], names)
     return await session.fetch(SQL[statement + "_of_many"], *given, accounts, names)
+
+
+async def _lock_asks(session: Session, needs: Needs) -> list[Asks]:
+    if not needs.asks:
+        return []
+    found = await session.fetch(SQL["lock_asks"], list(needs.asks))
+    return [rows.asks_of(tuple(row)) for row in found]
 
 
 def _keep_leases(view: View, account_id: AccountId, counted: _Leases) -> None:

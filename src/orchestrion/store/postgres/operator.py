@@ -12,6 +12,7 @@ from orchestrion.store import rows
 from orchestrion.store.migrate import Migration, Phase, Selection, due, outstanding, refuse_departed
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
+    AccountSettings,
     Check,
     CreatedKey,
     KeyRow,
@@ -76,6 +77,14 @@ class PostgresOperator:
         async with self._working() as session:
             done = await session.execute(SQL["revoke_key"], key_id, await _now(session))
         return done != "UPDATE 0"
+
+    async def set_account(self, account_id: str, settings: AccountSettings) -> None:
+        async with self._working() as session:
+            done = await session.execute(
+                SQL["set_account"], account_id, int(settings.require_lease_token)
+            )
+            if done == "UPDATE 0":
+                raise _no_account(account_id)
 
     async def migrate(self, phase: Phase) -> list[Migration]:
         return await migrating.migrate(self._place, phase)
@@ -152,8 +161,12 @@ async def _account(
         await session.execute(SQL["insert_accounts"], *zip(rows.account_insert_row(account)))
         return account.id
     if await session.fetchrow(SQL["load_account"], account_id) is None:
-        raise StoreRefused(f"there is no account {account_id}")
+        raise _no_account(account_id)
     return AccountId(account_id)
+
+
+def _no_account(account_id: str) -> StoreRefused:
+    return StoreRefused(f"there is no account {account_id}")
 
 
 async def _now(session: Session) -> Instant:

@@ -48,6 +48,8 @@ WRITER: Final = Role(name="writer", statement_seconds=5, lock_seconds=2, idle_se
 READER: Final = Role(name="reader", statement_seconds=5, lock_seconds=2, idle_seconds=10)
 # Lists and counts, which may read many rows.
 LONG_READER: Final = Role(name="long reader", statement_seconds=15, lock_seconds=2, idle_seconds=10)
+# Wake-ups between servers: no statement reads a row.
+NOTIFIER: Final = Role(name="notifier", statement_seconds=5, lock_seconds=2, idle_seconds=10)
 # Migrations and copies: long statements, but no long wait for a lock that others queue behind.
 OPERATOR: Final = Role(name="operator", statement_seconds=0, lock_seconds=5, idle_seconds=600)
 
@@ -57,6 +59,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     pooler: Pooler = "none"
+    # Leads past a pooler, for what a pooler cannot carry: notifications.
+    notify_url: str = ""
     batches: Batches = "mixed"
     writers: int = 1
     readers: int = 4

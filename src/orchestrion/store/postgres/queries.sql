@@ -298,6 +298,10 @@ select * from unnest(
   $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]
 );
 
+-- name: set_account
+-- Rides on the primary key of accounts.
+update accounts set require_lease_token = $2 where id = $1;
+
 -- name: insert_keys
 insert into api_keys (hash, id, account_id, created_at)
 select * from unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[]);
@@ -392,15 +396,37 @@ select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigin
 on conflict (account_id, key_id, kind) do update
 set window_at = excluded.window_at, count = excluded.count;
 
+-- name: lock_asks
+-- Rides on the primary key of worker_asks. As with counters, what is not there is put there.
+insert into worker_asks (account_id, asked)
+select account_id, '{}' from unnest($1::text[]) as asked (account_id) order by account_id
+on conflict (account_id) do update
+set asked = worker_asks.asked
+returning account_id, asked;
+
+-- name: save_asks
+-- Rides on the primary key of worker_asks.
+insert into worker_asks (account_id, asked)
+select * from unnest($1::text[], $2::text[])
+on conflict (account_id) do update
+set asked = excluded.asked;
+
+-- name: load_asks
+-- Rides on the primary key of worker_asks.
+select account_id, asked from worker_asks where account_id = $1;
+
 -- name: load_request_counts
 select account_id, key_id, kind, window_at, count from request_counts where window_at > $1;
 
 -- name: load_principal
 -- Rides on the primary keys of api_keys and accounts.
-select shown.account_id, shown.id, owner.plan, owner.plan_expires_at
+select shown.account_id, shown.id, owner.plan, owner.plan_expires_at, owner.require_lease_token
 from api_keys as shown cross join lateral (
   -- Without an offset it is a join, which a plan made for few accounts reads all of them for.
-  select plan, plan_expires_at from accounts where id = shown.account_id offset 0
+  select plan, plan_expires_at, require_lease_token
+  from accounts
+  where id = shown.account_id
+  offset 0
 ) as owner
 where shown.hash = $1 and shown.revoked_at is null;
 
@@ -600,3 +626,245 @@ from (
 ) as ended cross join lateral (
   values ('completed', completed), ('dead_letter', dead_letter), ('cancelled', cancelled)
 ) as of_each (status, count);
+
+-- name: load_type_state
+-- Rides on tasks_claimable, by one probe per distinct priority and as many rows as are counted; on
+-- tasks_leased for the first leases to end, of any type; on tasks_by_type for one row.
+with recursive moment as materialized (
+  select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
+), levels (priority) as (
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending'
+    order by priority desc
+    limit 1
+  )
+  union all
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending'
+      and priority < levels.priority
+    order by priority desc
+    limit 1
+  )
+  from levels where levels.priority is not null
+), leases as materialized (
+  select type, lease_expires_at, attempt_count, max_attempts, cancel_requested_at
+  from tasks
+  where account_id = $2 and status = 'claimed'
+  order by lease_expires_at
+  limit $4
+), facts as materialized (
+  select
+    (select now from moment) as now,
+    exists (select 1 from tasks where account_id = $2 and type = $3 limit 1) as known,
+    (
+      select count(*)
+      from (
+        select 1
+        from levels cross join lateral (
+          select 1
+          from tasks
+          where account_id = $2 and type = $3 and status = 'pending'
+            and priority = levels.priority and due_at <= (select now from moment)
+          order by due_at
+          limit $4
+        ) as ready
+        limit $4
+      ) as counted
+    ) as due,
+    (
+      select count(*)
+      from (
+        select 1
+        from levels cross join lateral (
+          select 1
+          from tasks
+          where account_id = $2 and type = $3 and status = 'pending'
+            and priority = levels.priority and due_at > (select now from moment)
+          order by due_at
+          limit $4
+        ) as later
+        limit $4
+      ) as counted
+    ) as scheduled,
+    (
+      select min(soonest.due_at)
+      from levels cross join lateral (
+        select due_at
+        from tasks
+        where account_id = $2 and type = $3 and status = 'pending'
+          and priority = levels.priority and due_at > (select now from moment)
+        order by due_at
+        limit 1
+      ) as soonest
+    ) as next_due_at,
+    (select count(*) from leases) as leases_read
+)
+select facts.*, held.*
+from facts left join (
+  select lease_expires_at, attempt_count, max_attempts, cancel_requested_at
+  from leases
+  where type = $3
+) as held on true;
+
+-- name: list_types
+-- Rides on tasks_by_type: one probe per type, however many tasks there are.
+with recursive named (type) as (
+  (select type from tasks where account_id = $1 order by type limit 1)
+  union all
+  select (
+    select type from tasks where account_id = $1 and type > named.type order by type limit 1
+  )
+  from named where named.type is not null
+)
+select type from named where type is not null limit $2;
+
+-- name: next_due
+-- Rides on tasks_claimable, by two probes per type and distinct priority; and on tasks_leased for
+-- the leases of the account that end first, of any type.
+select asked.type, (
+  with recursive levels (priority) as (
+    select (
+      select priority from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+      order by priority desc
+      limit 1
+    )
+    union all
+    select (
+      select priority from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+        and priority < levels.priority
+      order by priority desc
+      limit 1
+    )
+    from levels where levels.priority is not null
+  )
+  select min(first.due_at)
+  from levels cross join lateral (
+    select due_at
+    from tasks
+    where account_id = $1 and type = asked.type and status = 'pending'
+      and priority = levels.priority
+    order by due_at
+    limit 1
+  ) as first
+) as at
+from unnest($2::text[]) as asked (type)
+union all
+select ending.type, ending.lease_expires_at
+from (
+  select type, lease_expires_at
+  from tasks
+  where account_id = $1 and status = 'claimed' and lease_expires_at <= $3
+  order by lease_expires_at
+  limit $4
+) as ending;
+
+-- name: next_due_of_many
+-- The same for types of several accounts at once.
+select asked.account_id, asked.type, (
+  with recursive levels (priority) as (
+    select (
+      select priority from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+      order by priority desc
+      limit 1
+    )
+    union all
+    select (
+      select priority from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and priority < levels.priority
+      order by priority desc
+      limit 1
+    )
+    from levels where levels.priority is not null
+  )
+  select min(first.due_at)
+  from levels cross join lateral (
+    select due_at
+    from tasks
+    where account_id = asked.account_id and type = asked.type and status = 'pending'
+      and priority = levels.priority
+    order by due_at
+    limit 1
+  ) as first
+) as at
+from unnest($1::text[], $2::text[]) as asked (account_id, type)
+union all
+select owner.account_id, ending.type, ending.lease_expires_at
+from (
+  select distinct account_id from unnest($1::text[]) as named (account_id)
+) as owner cross join lateral (
+  select type, lease_expires_at
+  from tasks
+  where account_id = owner.account_id and status = 'claimed' and lease_expires_at <= $3
+  order by lease_expires_at
+  limit $4
+) as ending;
+
+-- name: notify
+select pg_notify($1, $2);
+
+-- name: count_ahead
+-- Rides on tasks_claimable, by one probe per distinct priority and as many rows as are counted.
+with recursive moment as materialized (
+  select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
+), levels (priority) as (
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and priority > $4
+    order by priority desc
+    limit 1
+  )
+  union all
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and priority > $4
+      and priority < levels.priority
+    order by priority desc
+    limit 1
+  )
+  from levels where levels.priority is not null
+)
+select count(*)
+from (
+  select 1
+  from levels cross join lateral (
+    select 1
+    from tasks
+    where account_id = $2 and type = $3 and status = 'pending'
+      and priority = levels.priority and due_at <= (select now from moment)
+    order by due_at
+    limit $7
+  ) as higher
+  union all
+  (
+    select 1
+    from tasks
+    where account_id = $2 and type = $3 and status = 'pending'
+      and priority = $4 and (due_at, id) < ($5, $6)
+    order by due_at, id
+    limit $7
+  )
+  limit $7
+) as ahead;
+
+-- name: load_tasks
+-- Rides on the primary key of tasks.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
+  lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
+  updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id, lease_token,
+  traceparent,
+  given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
+from tasks
+where account_id = $2 and id = any($3::text[]);
+
+-- name: load_marks
+-- Rides on the primary key of tasks.
+select id, status, attempt_count, updated_at, cancel_requested_at
+from tasks
+where account_id = $1 and id = any($2::text[]);

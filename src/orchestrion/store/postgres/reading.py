@@ -1,26 +1,40 @@
 """Reads from the primary, beside the writer, in single statements."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
 from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
+from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
-from orchestrion.core.task import ENDED, Status
+from orchestrion.core.quota import Leases
+from orchestrion.core.task import ENDED, Status, Task
+from orchestrion.core.view import TypeKey
+from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
+from orchestrion.store.postgres import explaining, looking
 from orchestrion.store.postgres.connecting import Pool
 from orchestrion.store.postgres.faults import before_commit
 
 SQL: Final = load_statements("orchestrion.store.postgres")
 # Above every ULID: a first page starts here.
 _LAST_ID = "tsk_~"
+
+
+class ReadPools(NamedTuple):
+    """What reads go through, and whether each read may concern one account only."""
+
+    quick: Pool
+    long: Pool
+    one_account: bool
 
 
 class PostgresReader:
@@ -30,9 +44,10 @@ class PostgresReader:
     Where `given` is a clock, its time stands in for the database's.
     """
 
-    def __init__(self, quick: Pool, long: Pool, clock: Clock, given: Clock | None) -> None:
-        self._quick = quick
-        self._long = long
+    def __init__(self, pools: ReadPools, clock: Clock, given: Clock | None) -> None:
+        self._quick = pools.quick
+        self._long = pools.long
+        self._one_account = pools.one_account
         self._clock = clock
         self._given = given
 
@@ -40,6 +55,17 @@ class PostgresReader:
         """Read one task; none if it is not the account's."""
         return self._found(
             await _fetch(self._quick, "load_task", self._moment(), account_id, task_id)
+        )
+
+    async def marks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Marks:
+        """Read how tasks are, as far as they are the account's."""
+        found = await _fetch(self._quick, "load_marks", account_id, list(ids))
+        return dict(map(rows.mark_of, map(tuple, found)))
+
+    async def tasks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Found:
+        """Read tasks, as far as they are the account's."""
+        return self._found(
+            await _fetch(self._quick, "load_tasks", self._moment(), account_id, list(ids))
         )
 
     async def page(self, query: PageQuery) -> Found:
@@ -58,6 +84,46 @@ class PostgresReader:
                 *filters,
             )
         )
+
+    async def type_state(self, key: TypeKey) -> TypeState:
+        """Read what an account has of a type."""
+        found = await _fetch(self._quick, "load_type_state", self._moment(), *key, explaining.LIMIT)
+        return explaining.type_state(key[1], found)
+
+    async def types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name the types an account has tasks of, up to a limit."""
+        found = await _fetch(self._quick, "list_types", account_id, limit)
+        return [name for (name,) in found]
+
+    async def next_due(self, keys: Sequence[TypeKey]) -> dict[TypeKey, Instant]:
+        """Tell from when on a task of each type can be claimed, where there is any."""
+        if not keys:
+            return {}
+        look = looking.next_due_by_account if self._one_account else looking.next_due
+        async with self._long.connection() as session:
+            try:
+                return await look(session, keys, self._clock.now())
+            except Exception as error:
+                raise before_commit(error) from error
+
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the tasks that claims hand out before a task, up to a limit."""
+        place = (task.account_id, task.type, task.priority, task.due_at, task.id)
+        ((count,),) = await _fetch(self._quick, "count_ahead", self._moment(), *place, limit)
+        return int(count)
+
+    async def leases(self, account_id: AccountId, limit: int) -> Leases:
+        """Count an account's live leases, up to a limit."""
+        ((live, first_end, _),) = await _fetch(
+            self._quick, "count_live_leases", account_id, self._moment(), limit, 0
+        )
+        return Leases(live=live, first_end=first_end)
+
+    async def asks(self, account_id: AccountId) -> Asks | None:
+        """Read when workers asked for an account's types, as far as it was saved."""
+        for row in await _fetch(self._quick, "load_asks", account_id):
+            return rows.asks_of(tuple(row))
+        return None
 
     async def account(self, account_id: AccountId) -> Account | None:
         """Read an account."""

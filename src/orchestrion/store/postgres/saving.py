@@ -34,6 +34,7 @@ def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
     yield "save_idempotency", sorted(map(rows.idempotency_row, view.new_idempotency))
     yield "delete_idempotency", view.deleted_idempotency
     yield "save_request_counts", sorted(map(rows.count_row, view.request_counts))
+    yield "save_asks", sorted(map(rows.asks_row, view.changed_asks.values()))
 
 
 def _account_row(view: View, account_id: AccountId) -> rows.Row:

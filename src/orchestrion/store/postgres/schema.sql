@@ -24,7 +24,7 @@ create table accounts (
   claims_in_window bigint not null,
   -- Not more leases than these are alive; the store's own, counted anew when it gets too high.
   leases_at_most bigint not null default 0,
-  require_lease_token boolean not null default false
+  require_lease_token integer not null default 0
 ) with (fillfactor = 70);
 
 create table api_keys (
@@ -132,4 +132,10 @@ create table request_counts (
   window_at bigint not null,
   count bigint not null,
   primary key (account_id, key_id, kind)
+) with (fillfactor = 70);
+
+-- When workers last asked, one row per account: a JSON object of instants by type.
+create table worker_asks (
+  account_id text collate "C" primary key,
+  asked text not null
 ) with (fillfactor = 70);

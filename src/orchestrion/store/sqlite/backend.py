@@ -23,6 +23,8 @@ class Backend:
     """An open database. `clock` starts no earlier than the last instant a server used here."""
 
     warnings: Sequence[str] = ()
+    # One process has the file to itself.
+    wakeups: None = None
 
     def __init__(
         self, place: Place, make_clock: Callable[[Instant], Clock], catalogue: Catalogue

@@ -46,6 +46,11 @@ class Loader:
         if needs.request_counts:
             cursor = self._connection.executemany(SQL["load_request_count"], needs.request_counts)
             view.load_request_counts(map(rows.count_of, cursor))
+        if needs.asks:
+            cursor = self._connection.executemany(
+                SQL["load_asks"], [(account_id,) for account_id in needs.asks]
+            )
+            view.load_asks(map(rows.asks_of, cursor))
         return view
 
     def committed(self, view: View) -> None:

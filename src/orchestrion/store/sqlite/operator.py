@@ -17,6 +17,7 @@ from orchestrion.store import rows
 from orchestrion.store.migrate import Migration, Phase, Selection, outstanding
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
+    AccountSettings,
     Check,
     CreatedKey,
     KeyRow,
@@ -49,6 +50,9 @@ class SqliteOperator:
 
     async def revoke_key(self, key_id: str) -> bool:
         return await asyncio.to_thread(revoke_key, self._path, key_id)
+
+    async def set_account(self, account_id: str, settings: AccountSettings) -> None:
+        await asyncio.to_thread(set_account, self._path, account_id, settings)
 
     async def migrate(self, _phase: Phase) -> list[Migration]:
         return await asyncio.to_thread(bring_up_to_date, self._path)
@@ -101,6 +105,15 @@ def revoke_key(path: Path, key_id: str) -> bool:
     with _transaction(path) as connection:
         connection.execute(SQL["revoke_key"], {"id": key_id, "now": wall_time()})
         return connection.changes() > 0
+
+
+def set_account(path: Path, account_id: str, settings: AccountSettings) -> None:
+    """Change what holds for an account that exists; raises StoreRefused."""
+    _refuse_missing(path)
+    with _transaction(path) as connection:
+        connection.execute(SQL["set_account"], (account_id, settings.require_lease_token))
+        if not connection.changes():
+            raise _no_account(account_id)
 
 
 def bring_up_to_date(path: Path) -> list[Migration]:
@@ -227,8 +240,11 @@ def _account(
         return account.id
     for _ in connection.execute(SQL["load_account"], {"account_id": account_id}):
         return AccountId(account_id)
-    message = f"there is no account {account_id}"
-    raise StoreRefused(message)
+    raise _no_account(account_id)
+
+
+def _no_account(account_id: str) -> StoreRefused:
+    return StoreRefused(f"there is no account {account_id}")
 
 
 def _refuse_missing(path: Path) -> None:

@@ -28,12 +28,17 @@ set plan = ?2, plan_expires_at = ?3, cycle_started_at = ?4, tasks_in_cycle = ?5,
   creates_window_at = ?6, creates_in_window = ?7, claims_window_at = ?8, claims_in_window = ?9
 where id = ?1;
 
+-- name: set_account
+-- Rides on the primary key of accounts.
+update accounts set require_lease_token = ?2 where id = ?1;
+
 -- name: insert_key
 insert into api_keys (hash, id, account_id, created_at) values (?1, ?2, ?3, ?4);
 
 -- name: load_principal
 -- Rides on the primary key of api_keys.
-select api_keys.account_id, api_keys.id, accounts.plan, accounts.plan_expires_at
+select api_keys.account_id, api_keys.id, accounts.plan, accounts.plan_expires_at,
+  accounts.require_lease_token
 from api_keys join accounts on accounts.id = api_keys.account_id
 where api_keys.hash = :hash and api_keys.revoked_at is null;
 
@@ -152,9 +157,10 @@ set request_digest = excluded.request_digest, created_at = excluded.created_at,
 delete from idempotency_keys where account_id = ?1 and key = ?2;
 
 -- name: load_claim_keys
--- Rides on tasks_claim_keys. The latest leases come first: those that live are surely among them.
+-- Rides on tasks_claim_keys and sorts: the latest leases come first, so that those that live are
+-- surely among them. Left to itself, SQLite would walk through every lease by its end.
 select account_id, claim_key, id
-from tasks
+from tasks indexed by tasks_claim_keys
 where account_id = ?1 and claim_key = ?2 and status = 'claimed'
 order by lease_expires_at desc
 limit ?3;
@@ -174,6 +180,15 @@ insert into request_counts (account_id, key_id, kind, window_at, count)
 values (?1, ?2, ?3, ?4, ?5)
 on conflict (account_id, key_id, kind) do update
 set window_at = excluded.window_at, count = excluded.count;
+
+-- name: load_asks
+-- Rides on the primary key of worker_asks.
+select account_id, asked from worker_asks where account_id = ?1;
+
+-- name: save_asks
+-- Rides on the primary key of worker_asks.
+insert into worker_asks (account_id, asked) values (?1, ?2)
+on conflict (account_id) do update set asked = excluded.asked;
 
 -- name: list_page
 -- Rides on the primary key of tasks.
@@ -288,3 +303,91 @@ select page_count * page_size as size_bytes from pragma_page_count(), pragma_pag
 -- name: count_by_status
 -- Reads every row's status; asked every few seconds at most, never per request.
 select status, count(*) from tasks group by status;
+
+-- name: any_of_type
+-- Rides on tasks_by_type.
+select 1 from tasks where account_id = :account_id and type = :type limit 1;
+
+-- name: count_due
+-- Rides on tasks_claimable and stops at the limit.
+select count(*)
+from (
+  select 1
+  from tasks
+  where account_id = :account_id and type = :type and status = 'pending'
+    and priority = :priority and due_at <= :now
+  limit :limit
+);
+
+-- name: count_scheduled
+-- Rides on tasks_claimable and stops at the limit, which spares the first one to come.
+select count(*), min(due_at)
+from (
+  select due_at
+  from tasks
+  where account_id = :account_id and type = :type and status = 'pending'
+    and priority = :priority and due_at > :now
+  order by due_at
+  limit :limit
+);
+
+-- name: list_leases
+-- Rides on tasks_leased: the first to end, of any type, up to the limit.
+select type, lease_expires_at, attempt_count, max_attempts, cancel_requested_at
+from tasks
+where account_id = :account_id and status = 'claimed'
+order by lease_expires_at
+limit :limit;
+
+-- name: next_type
+-- Rides on tasks_by_type: one probe per type, however many tasks there are.
+select min(type) from tasks where account_id = :account_id and type > :after;
+
+-- name: next_due
+-- Rides on tasks_claimable: two probes per distinct priority.
+with recursive levels (priority) as (
+  select max(priority)
+  from tasks
+  where account_id = :account_id and type = :type and status = 'pending'
+  union all
+  select (
+    select max(priority)
+    from tasks
+    where account_id = :account_id and type = :type and status = 'pending'
+      and priority < levels.priority
+  )
+  from levels
+  where levels.priority is not null
+)
+select min((
+  select min(due_at)
+  from tasks
+  where account_id = :account_id and type = :type and status = 'pending'
+    and priority = levels.priority
+))
+from levels;
+
+-- name: next_lease_ends
+-- Rides on tasks_leased: no more rows than the limit.
+select type, lease_expires_at
+from tasks
+where account_id = :account_id and status = 'claimed' and lease_expires_at <= :until
+order by lease_expires_at
+limit :limit;
+
+-- name: count_before
+-- Rides on tasks_claimable and stops at the limit.
+select count(*)
+from (
+  select 1
+  from tasks
+  where account_id = :account_id and type = :type and status = 'pending'
+    and priority = :priority and (due_at, id) < (:due_at, :id)
+  limit :limit
+);
+
+-- name: load_mark_of_task
+-- Rides on the primary key of tasks.
+select id, status, attempt_count, updated_at, cancel_requested_at
+from tasks
+where account_id = ?1 and id = ?2;

@@ -1,19 +1,26 @@
 """Reads beside the writer, so that what looks long holds up nobody who only looks up."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import apsw
 
 from orchestrion.core.account import Account, Principal, RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
+from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
-from orchestrion.core.task import ENDED, Status
+from orchestrion.core.quota import Leases
+from orchestrion.core.task import ENDED, Status, Task
+from orchestrion.core.view import TypeKey
+from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
+from orchestrion.store.sqlite import explaining, looking
 from orchestrion.store.sqlite.database import Place
 from orchestrion.store.sqlite.pool import ReadPool
 
@@ -42,6 +49,23 @@ class SqliteReader:
             lambda one: self._found(one, "load_task", (account_id, task_id))
         )
 
+    async def marks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Marks:
+        """Read how tasks are, as far as they are the account's."""
+        keys = [(account_id, task_id) for task_id in ids]
+        return await self._quick.run(
+            lambda one: dict(map(rows.mark_of, one.executemany(SQL["load_mark_of_task"], keys)))
+        )
+
+    async def tasks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Found:
+        """Read tasks, as far as they are the account's."""
+        keys = [(account_id, task_id) for task_id in ids]
+
+        def read(one: apsw.Connection) -> Found:
+            tasks = [rows.task_of(row) for row in one.executemany(SQL["load_task"], keys)]
+            return Found(tasks=tasks, now=self._clock.now())
+
+        return await self._quick.run(read)
+
     async def page(self, query: PageQuery) -> Found:
         """Read one page, newest first."""
         statement = _page_statement(query)
@@ -54,6 +78,40 @@ class SqliteReader:
             "limit": query.limit,
         }
         return await self._long.run(lambda one: self._found(one, statement, bindings))
+
+    async def type_state(self, key: TypeKey) -> TypeState:
+        """Read what an account has of a type."""
+        now = self._clock.now()
+        return await self._quick.run(lambda one: explaining.type_state(one, key, now))
+
+    async def types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name the types an account has tasks of, up to a limit."""
+        return await self._quick.run(lambda one: explaining.types(one, account_id, limit))
+
+    async def next_due(self, keys: Sequence[TypeKey]) -> dict[TypeKey, Instant]:
+        """Tell from when on a task of each type can be claimed, where there is any."""
+        now = self._clock.now()
+        return await self._long.run(lambda one: looking.next_due(one, keys, now))
+
+    async def ahead(self, task: Task, limit: int) -> int:
+        """Count the tasks that claims hand out before a task, up to a limit."""
+        now = self._clock.now()
+        return await self._quick.run(lambda one: explaining.ahead(one, task, now, limit))
+
+    async def leases(self, account_id: AccountId, limit: int) -> Leases:
+        """Count an account's live leases, up to a limit."""
+        now = self._clock.now()
+        return await self._quick.run(lambda one: explaining.leases(one, account_id, now, limit))
+
+    async def asks(self, account_id: AccountId) -> Asks | None:
+        """Read when workers asked for an account's types, as far as it was saved."""
+
+        def read(one: apsw.Connection) -> Asks | None:
+            for row in one.execute(SQL["load_asks"], (account_id,)):
+                return rows.asks_of(row)
+            return None
+
+        return await self._quick.run(read)
 
     async def account(self, account_id: AccountId) -> Account | None:
         """Read an account."""

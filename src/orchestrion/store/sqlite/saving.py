@@ -28,6 +28,7 @@ class Saver:
             + self._many("save_idempotency", map(rows.idempotency_row, view.new_idempotency))
             + self._many("delete_idempotency", view.deleted_idempotency)
             + self._many("save_request_count", map(rows.count_row, view.request_counts))
+            + self._many("save_asks", map(rows.asks_row, view.changed_asks.values()))
         )
 
     def mark(self, name: str, instant: Instant) -> None:

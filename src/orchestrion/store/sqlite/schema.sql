@@ -111,3 +111,9 @@ create table request_counts (
   count integer not null,
   primary key (account_id, key_id, kind)
 ) strict, without rowid;
+
+-- When workers last asked, one row per account: a JSON object of instants by type.
+create table worker_asks (
+  account_id text primary key references accounts (id),
+  asked text not null
+) strict;

@@ -5,7 +5,7 @@ alter table tasks add column claim_key text collate "C";
 alter table tasks add column claim_digest bytea;
 alter table tasks add column release_count integer not null default 0;
 alter table tasks add column cancel_requested_at bigint;
-alter table accounts add column require_lease_token boolean not null default false;
+alter table accounts add column require_lease_token integer not null default 0;
 
 -- Repeats of claims: what is held under a key.
 create index tasks_claim_keys on tasks (account_id, claim_key)

@@ -1,0 +1,93 @@
+"""Reads that explain: what an account has of a type, and how many tasks are before another."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import apsw
+
+from orchestrion.core.emptiness import Leased, TypeState
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import Instant
+from orchestrion.core.limits import COUNTED_MAX, PRIORITY_MAX
+from orchestrion.core.quota import Leases
+from orchestrion.core.task import Task
+from orchestrion.core.view import TypeKey
+from orchestrion.store.named import load_statements
+
+SQL: Final = load_statements("orchestrion.store.sqlite")
+# One more than is counted tells that there are more.
+_LIMIT: Final = COUNTED_MAX + 1
+
+
+def type_state(connection: apsw.Connection, key: TypeKey, now: Instant) -> TypeState:
+    """Count what waits and what is held."""
+    bindings = {"account_id": key[0], "type": key[1], "now": now, "limit": _LIMIT}
+    due = scheduled = 0
+    following: list[Instant] = []
+    for priority in _priorities(connection, key):
+        level = {**bindings, "priority": priority}
+        if due < _LIMIT:
+            due += connection.execute(SQL["count_due"], level).get
+        limit = max(1, _LIMIT - scheduled)
+        count, first = connection.execute(SQL["count_scheduled"], {**level, "limit": limit}).get
+        scheduled += count
+        following += [] if first is None else [first]
+    leases = connection.execute(SQL["list_leases"], bindings).fetchall()
+    leased = tuple(Leased(*row[1:]) for row in leases if row[0] == key[1])
+    return TypeState(
+        type=key[1],
+        now=now,
+        known=bool(due or scheduled or leased)
+        or connection.execute(SQL["any_of_type"], bindings).get is not None,
+        due=min(due, _LIMIT),
+        scheduled=min(scheduled, _LIMIT),
+        next_due_at=min(following, default=None),
+        leased=leased,
+        leases_read=len(leases),
+    )
+
+
+def types(connection: apsw.Connection, account_id: AccountId, limit: int) -> list[str]:
+    """Name the types an account has tasks of, up to a limit."""
+    found: list[str] = []
+    after = ""
+    while len(found) < limit:
+        bindings = {"account_id": account_id, "after": after}
+        after = connection.execute(SQL["next_type"], bindings).get
+        if after is None:
+            break
+        found.append(after)
+    return found
+
+
+def ahead(connection: apsw.Connection, task: Task, now: Instant, limit: int) -> int:
+    """Count what is handed out before a task, up to a limit."""
+    bindings = {"account_id": task.account_id, "type": task.type, "now": now, "limit": limit}
+    count = 0
+    for priority in _priorities(connection, (task.account_id, task.type)):
+        if priority <= task.priority or count >= limit:
+            break
+        count += connection.execute(SQL["count_due"], {**bindings, "priority": priority}).get
+    own = {**bindings, "priority": task.priority, "due_at": task.due_at, "id": task.id}
+    count += connection.execute(SQL["count_before"], own).get
+    return min(count, limit)
+
+
+def leases(connection: apsw.Connection, account_id: AccountId, now: Instant, limit: int) -> Leases:
+    """Count an account's live leases, up to a limit."""
+    bindings = {"account_id": account_id, "now": now, "limit": limit}
+    return Leases(
+        live=connection.execute(SQL["count_live_leases"], bindings).get,
+        first_end=connection.execute(SQL["first_lease_end"], bindings).get,
+    )
+
+
+def _priorities(connection: apsw.Connection, key: TypeKey) -> Iterator[int]:
+    below = PRIORITY_MAX + 1
+    while True:
+        bindings = {"account_id": key[0], "type": key[1], "below": below}
+        priority = connection.execute(SQL["next_priority"], bindings).get
+        if priority is None:
+            return
+        yield priority
+        below = priority

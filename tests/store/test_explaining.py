@@ -1,0 +1,169 @@
+"""What explanations read: the state of a type, whatever else the account has."""
+
+from itertools import product
+
+import pytest
+
+from orchestrion.core.asking import Asks
+from orchestrion.core.commands import NoteAsks
+from orchestrion.core.emptiness import Leased, TypeState
+from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.limits import COUNTED_MAX
+from orchestrion.core.quota import Leases
+from orchestrion.core.task import Status
+from tests.databases import add_accounts, add_tasks
+from tests.engine.engines import Engine
+from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_task, a_task_id, an_account
+
+KEY = (ACCOUNT_ID, "report")
+
+
+def in_seconds(engine: Engine, seconds: float) -> Instant:
+    return Instant(engine.clock.now() + round(seconds * SECOND))
+
+
+async def test_of_a_type_without_tasks_nothing_is_known(engine: Engine) -> None:
+    add_accounts(engine.database, an_account(id=OTHER_ACCOUNT_ID))
+    add_tasks(
+        engine.database,
+        [a_task(type="Report"), a_task(id=a_task_id(2), account_id=OTHER_ACCOUNT_ID)],
+    )
+
+    assert await engine.reader.type_state(KEY) == TypeState(
+        type="report",
+        now=engine.clock.now(),
+        known=False,
+        due=0,
+        scheduled=0,
+        next_due_at=None,
+        leased=(),
+        leases_read=0,
+    )
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.DEAD_LETTER, Status.CANCELLED])
+async def test_a_type_is_known_by_what_has_ended(status: Status, engine: Engine) -> None:
+    add_tasks(engine.database, [a_task(status)])
+
+    state = await engine.reader.type_state(KEY)
+
+    assert (state.known, state.due, state.scheduled, state.leased) == (True, 0, 0, ())
+
+
+async def test_what_waits_is_counted_at_every_priority(engine: Engine) -> None:
+    due = [(100, -5), (100, 0), (50, -1), (0, 0)]
+    later = [(100, 90), (100, 60), (7, 30.001), (0, 3_600)]
+    add_tasks(
+        engine.database,
+        [
+            a_task(id=a_task_id(n), priority=priority, scheduled_at=in_seconds(engine, seconds))
+            for n, (priority, seconds) in enumerate([*due, *later])
+        ],
+    )
+
+    state = await engine.reader.type_state(KEY)
+
+    assert (state.known, state.due, state.scheduled) == (True, len(due), len(later))
+    assert state.next_due_at == in_seconds(engine, 30.001)
+
+
+async def test_leases_of_the_type_are_given_in_the_order_they_end(engine: Engine) -> None:
+    ends = [in_seconds(engine, seconds) for seconds in (90, 30, -1)]
+    add_tasks(
+        engine.database,
+        [
+            a_task(Status.CLAIMED, id=a_task_id(n), lease_expires_at=end, cancel_requested_at=end)
+            for n, end in enumerate(ends)
+        ]
+        + [a_task(Status.CLAIMED, id=a_task_id(9), type="mail", lease_expires_at=ends[0])],
+    )
+
+    state = await engine.reader.type_state(KEY)
+
+    assert sorted(state.leased, key=lambda one: one.lease_expires_at) == [
+        Leased(end, 1, 3, end) for end in sorted(ends)
+    ]
+    assert state.leases_read == 4
+
+
+async def test_counting_stops_at_a_bound(engine: Engine) -> None:
+    crowd = COUNTED_MAX + 5
+    later = in_seconds(engine, 60)
+    soon = in_seconds(engine, 1)
+    add_tasks(
+        engine.database,
+        [a_task(id=a_task_id(n), priority=n % 3) for n in range(crowd)]
+        + [a_task(id=a_task_id(crowd + n), priority=9, scheduled_at=later) for n in range(crowd)]
+        + [a_task(id=a_task_id(3 * crowd), priority=1, scheduled_at=soon)]
+        + [
+            a_task(Status.CLAIMED, id=a_task_id(4 * crowd + n), type="mail", lease_expires_at=later)
+            for n in range(crowd)
+        ],
+    )
+
+    state = await engine.reader.type_state(KEY)
+
+    assert (state.due, state.scheduled) == (COUNTED_MAX + 1, COUNTED_MAX + 1)
+    assert state.next_due_at == soon
+    assert (state.leased, state.leases_read) == ((), COUNTED_MAX + 1)
+
+
+async def test_types_are_named_by_their_bytes_up_to_a_limit(engine: Engine) -> None:
+    add_accounts(engine.database, an_account(id=OTHER_ACCOUNT_ID))
+    names = ["a-b", "A", "ab", "a_b", "Z", "0"]
+    add_tasks(
+        engine.database,
+        [a_task(id=a_task_id(n), type=name) for n, name in enumerate(names * 3)]
+        + [a_task(id=a_task_id(99), type="zz", account_id=OTHER_ACCOUNT_ID)],
+    )
+
+    assert await engine.reader.types(ACCOUNT_ID, 100) == sorted(names)
+    assert await engine.reader.types(ACCOUNT_ID, 2) == sorted(names)[:2]
+
+
+# --- places in line, leases and asks
+
+
+async def test_what_is_ahead_is_counted_as_claims_would_take_it(engine: Engine) -> None:
+    now = engine.clock.now()
+    tasks = [
+        a_task(id=a_task_id(n), priority=priority, scheduled_at=Instant(now + at))
+        for n, (priority, at) in enumerate(product((0, 3, 100), (-1, 0, 0, 1)))
+    ]
+    add_tasks(engine.database, tasks)
+    due = sorted((one for one in tasks if one.due(now)), key=lambda task: task.claim_order)
+
+    counted = [await engine.reader.ahead(task, 100) for task in due]
+
+    assert counted == list(range(len(due)))
+    assert await engine.reader.ahead(due[-1], 4) == 4
+
+
+async def test_live_leases_are_counted_with_the_first_end(engine: Engine) -> None:
+    ends = [in_seconds(engine, seconds) for seconds in (-1, 0, 30, 90)]
+    add_tasks(
+        engine.database,
+        [
+            a_task(Status.CLAIMED, id=a_task_id(n), type=f"t{n}", lease_expires_at=end)
+            for n, end in enumerate(ends)
+        ],
+    )
+
+    assert await engine.reader.leases(ACCOUNT_ID, 10) == Leases(live=2, first_end=ends[2])
+    assert await engine.reader.leases(OTHER_ACCOUNT_ID, 10) == Leases(live=0, first_end=None)
+
+
+async def test_asks_of_several_processes_become_one_row(engine: Engine) -> None:
+    def note(**at: int) -> NoteAsks:
+        asks = Asks(account_id=ACCOUNT_ID, at={name: Instant(one) for name, one in at.items()})
+        return NoteAsks(account_id=ACCOUNT_ID, asks=asks)
+
+    assert await engine.reader.asks(ACCOUNT_ID) is None
+    await engine.together([note(report=5)])
+    await engine.together([note(report=3, mail=4), note(report=2**53 + 1)])
+
+    kept = await engine.reader.asks(ACCOUNT_ID)
+
+    assert kept == Asks(
+        account_id=ACCOUNT_ID, at={"report": Instant(2**53 + 1), "mail": Instant(4)}
+    )
