@@ -1,6 +1,7 @@
 """The PostgreSQL database of a copy: empty, or filled up to a key by a copy of the same file."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from orchestrion.copying.tables import PAGE_ROWS, SQL, TABLES, Key, Row, Table
 from orchestrion.core.faults import StoreRefused
@@ -17,6 +18,8 @@ _OTHER = (
     "the database holds a copy begun from {file} with other contents than this file's: "
     "make a new database"
 )
+
+_ON_DOUBT: Final = "run the copy again, and it goes on where it stopped"
 
 
 class Target:
@@ -35,7 +38,7 @@ class Target:
 
     async def begin(self, file: str, sums: str) -> Copy:
         """Record the copy or find it recorded; raises StoreRefused if that is another's."""
-        async with transaction(self._session):
+        async with transaction(self._session, _ON_DOUBT):
             await self.refuse_foreign()
             copy = await copies.begin(self._session, file, sums)
             if copy.sums != sums:
@@ -49,7 +52,7 @@ class Target:
 
     async def add(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Add rows, all or none."""
-        async with transaction(self._session):
+        async with transaction(self._session, _ON_DOUBT):
             await copies.locked(self._session)
             await self._session.copy_records_to_table(table.name, records=rows, columns=columns)
 
@@ -64,15 +67,15 @@ class Target:
 
     async def complete(self) -> None:
         """Give what the file does not have: bounds of leases, and statistics for plans."""
-        async with transaction(self._session):
+        async with transaction(self._session, _ON_DOUBT):
             await copies.locked(self._session)
             await self._session.execute(SQL["count_leases"])
-        await self._session.execute(SQL["analyze"])
+            await self._session.execute(SQL["analyze"])
 
     async def verify(self) -> None:
         """Let servers in."""
         now = await self.now()
-        async with transaction(self._session):
+        async with transaction(self._session, _ON_DOUBT):
             await copies.locked(self._session)
             await copies.verify(self._session, now)
 

@@ -24,7 +24,7 @@ from orchestrion.store.postgres.copies import refuse_unverified
 from orchestrion.store.postgres.migrating import KNOWN, applied
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
-from orchestrion.store.postgres.working import opened, transaction
+from orchestrion.store.postgres.working import looking, opened, transaction
 
 SQL: Final = load_statements("orchestrion.store.postgres")
 # One server's worth is enough for one server; the advice is about two, for an upgrade in turns.
@@ -32,6 +32,8 @@ SERVERS: Final = 2
 # "firstkey" in ASCII.
 FIRST_KEY_LOCK: Final = 0x66697273746B6579
 _EMPTY: Final = "the database is empty: `orchestrion serve` or `orchestrion db migrate` sets it up"
+_LOOK: Final = "look with `orchestrion keys list`"
+_LOOK_AND_REVOKE: Final = f"{_LOOK}, and revoke a key that nobody was shown"
 _STATUS: Final = """
 select current_setting('server_version') as server, pg_database_size(current_database()) as size,
   current_setting('server_encoding') as server_encoding, current_setting('fsync') as fsync,
@@ -54,18 +56,19 @@ class PostgresOperator:
             empty = not await applied(session)
         if empty:
             await migrating.prepare(self._place)
-        async with self._working() as session:
+        async with self._working(_LOOK_AND_REVOKE) as session:
             return await _create(session, account_id, email)
 
     async def first_key(self) -> CreatedKey | None:
-        async with self._working() as session:
+        async with self._working(_LOOK_AND_REVOKE) as session:
             await session.execute(f"select pg_advisory_xact_lock({FIRST_KEY_LOCK})")
             if await session.fetchrow(SQL["any_key"]) is not None:
                 return None
             return await _create(session, None, None)
 
     async def list_keys(self) -> list[KeyRow]:
-        async with self._working() as session:
+        async with self._looking() as session:
+            await _refuse_unfit(session)
             found = await session.fetch(SQL["list_keys"])
         return [
             KeyRow(key_id=key_id, account_id=account_id, created_at=created, revoked_at=revoked)
@@ -73,7 +76,7 @@ class PostgresOperator:
         ]
 
     async def revoke_key(self, key_id: str) -> bool:
-        async with self._working() as session:
+        async with self._working(_LOOK) as session:
             done = await session.execute(SQL["revoke_key"], key_id, await _now(session))
         return done != "UPDATE 0"
 
@@ -117,19 +120,23 @@ class PostgresOperator:
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[Session]:
         """Run one transaction, whatever the schema. Behind a pooler nothing else is one session."""
-        async with opened(self._place) as session, transaction(session):
+        async with opened(self._place) as session, looking(session):
             yield session
 
     @asynccontextmanager
-    async def _working(self) -> AsyncIterator[Session]:
+    async def _working(self, on_doubt: str) -> AsyncIterator[Session]:
         """Run one transaction on the schema that this program knows."""
-        async with self._looking() as session:
-            found = await applied(session)
-            if not found:
-                raise StoreRefused(_EMPTY)
-            refuse_departed(found, KNOWN)
-            await refuse_unverified(session)
+        async with opened(self._place) as session, transaction(session, on_doubt):
+            await _refuse_unfit(session)
             yield session
+
+
+async def _refuse_unfit(session: Session) -> None:
+    found = await applied(session)
+    if not found:
+        raise StoreRefused(_EMPTY)
+    refuse_departed(found, KNOWN)
+    await refuse_unverified(session)
 
 
 def _on(name: str, value: str) -> Check:

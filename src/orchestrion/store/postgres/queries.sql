@@ -244,7 +244,15 @@ cross join lateral (
 -- a heartbeat that is being committed may have renewed it.
 select
   count(*) filter (where lease_expires_at > moment),
-  min(lease_expires_at) filter (where lease_expires_at > moment),
+  (
+    -- Not of those counted: where the limit cuts, they are the last to end.
+    select lease_expires_at from tasks
+    where account_id = $1 and status = 'claimed' and lease_expires_at > (
+      select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+    )
+    order by lease_expires_at
+    limit 1
+  ),
   array_agg(id) filter (where lease_expires_at <= moment)
 from (
   select id, lease_expires_at, (
