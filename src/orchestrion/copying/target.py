@@ -10,7 +10,7 @@ from orchestrion.store.named import load_statements
 from orchestrion.store.postgres import copies
 from orchestrion.store.postgres.copies import Copy
 from orchestrion.store.postgres.session import Session
-from orchestrion.store.postgres.working import transaction
+from orchestrion.store.postgres.working import looking, transaction
 
 READ_MOMENT = load_statements("orchestrion.store.postgres")["read_moment"]
 _NOT_EMPTY = "a copy needs an empty database, and {table} has rows: make a new one"
@@ -28,22 +28,29 @@ class Target:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def refuse_foreign(self) -> None:
-        """Raise StoreRefused if there are rows that no copy brought."""
+    async def refuse_unfit(self) -> None:
+        """Raise StoreRefused while servers use the database, or for rows that no copy brought."""
+        async with looking(self._session):
+            copy = await copies.begun(self._session)
+            if copy is None or copy.verified_at is None:
+                await copies.refuse_served(self._session)
+            await self._refuse_foreign()
+
+    async def begin(self, file: str, sums: str) -> Copy:
+        """Record the copy or find it recorded; raises StoreRefused if that is another's."""
+        async with transaction(self._session, _ON_DOUBT):
+            await self._refuse_foreign()
+            copy = await copies.begin(self._session, file, sums)
+            if copy.sums != sums:
+                raise StoreRefused(_OTHER.format(file=copy.file))
+        return copy
+
+    async def _refuse_foreign(self) -> None:
         if await copies.begun(self._session) is not None:
             return
         for table in TABLES:
             if await self.last(table) != table.start:
                 raise StoreRefused(_NOT_EMPTY.format(table=table.name))
-
-    async def begin(self, file: str, sums: str) -> Copy:
-        """Record the copy or find it recorded; raises StoreRefused if that is another's."""
-        async with transaction(self._session, _ON_DOUBT):
-            await self.refuse_foreign()
-            copy = await copies.begin(self._session, file, sums)
-            if copy.sums != sums:
-                raise StoreRefused(_OTHER.format(file=copy.file))
-        return copy
 
     async def last(self, table: Table) -> Key:
         """Give the greatest key of a table."""
@@ -73,10 +80,11 @@ class Target:
             await self._session.execute(SQL["analyze"])
 
     async def verify(self) -> None:
-        """Let servers in."""
+        """Let servers in; raises StoreRefused if one is there already."""
         now = await self.now()
         async with transaction(self._session, _ON_DOUBT):
             await copies.locked(self._session)
+            await copies.refuse_served(self._session)
             await copies.verify(self._session, now)
 
     async def now(self) -> Instant:

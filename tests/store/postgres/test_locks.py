@@ -282,8 +282,12 @@ async def test_what_a_server_counted_first_and_rolled_back_is_not_counted(scene:
 # --- a claim, and rows that change while it is at work
 
 CLAIMS: Final = {
-    "one type": ("load_claimable", (A, "report", NOW, 9, 9), 0),
-    "several types": ("load_claimable_of_many", ([A], ["report"], NOW, [9], [9]), 1),
+    "one type": ("load_claimable", (A, "report", NOW, 9, 9, [], [], 0), 0),
+    "several types": (
+        "load_claimable_of_many",
+        ([A], ["report"], NOW, [9], [9], [0], [], [], []),
+        1,
+    ),
 }
 
 

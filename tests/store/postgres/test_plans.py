@@ -120,6 +120,8 @@ LAST: Final = "tsk_~"
 EVER: Final = (None, "tsk_" + ulid(NOW, 0), PAGE)
 NONE: Final = [None] * BATCH
 ONES: Final = [1] * BATCH
+# No priority is known, and no lease that ended.
+HEAD: Final[tuple[list[int], list[int], int]] = ([], [], 0)
 
 ASKS: Final = {
     "lock_account": Ask("lock_account", (MIXED,)),
@@ -130,13 +132,15 @@ ASKS: Final = {
     "lock_request_counts": Ask("lock_request_counts", (list(ACCOUNTS), KEYS[:4], ["reads"] * 4), 4),
     "lock_tasks": Ask("lock_tasks", (None, LATER, IDS), BATCH),
     "lock_tasks_of_many": Ask("lock_tasks_of_many", (None, *PAIRS), BATCH),
-    "load_claimable": Ask("load_claimable", (MIXED, "report", NOW, 1, 33)),
-    "load_claimable, much for later": Ask("load_claimable", (LATER, "report", NOW, 1, 33)),
-    "load_claimable, much has ended": Ask("load_claimable", (OVER, "report", NOW, 1, 33)),
-    "load_claimable, many leases": Ask("load_claimable", (LEASED, "report", NOW - FEW, 1, 33)),
+    "load_claimable": Ask("load_claimable", (MIXED, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, much for later": Ask("load_claimable", (LATER, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, much has ended": Ask("load_claimable", (OVER, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, many leases": Ask(
+        "load_claimable", (LEASED, "report", NOW - FEW, 1, 33, *HEAD)
+    ),
     "load_claimable_of_many": Ask(
         "load_claimable_of_many",
-        ([MIXED, LATER, OVER], ["report"] * 3, NOW, [16] * 3, [48] * 3),
+        ([MIXED, LATER, OVER], ["report"] * 3, NOW, [16] * 3, [48] * 3, [0] * 3, [], [], []),
         3 * 16,
     ),
     "count_live_leases": Ask("count_live_leases", (LEASED, NOW, FEW, 120_000), FEW),

@@ -27,8 +27,8 @@ from orchestrion.store.postgres.session import Session
 from orchestrion.store.postgres.working import looking, opened, transaction
 
 SQL: Final = load_statements("orchestrion.store.postgres")
-# One server's worth is enough for one server; the advice is about two, for an upgrade in turns.
-SERVERS: Final = 2
+# For operators, for whoever watches the database, and what PostgreSQL keeps for itself.
+SPARE_CONNECTIONS: Final = 10
 # "firstkey" in ASCII.
 FIRST_KEY_LOCK: Final = 0x66697273746B6579
 _EMPTY: Final = "the database is empty: `orchestrion serve` or `orchestrion db migrate` sets it up"
@@ -111,11 +111,15 @@ class PostgresOperator:
         return migrating.script(due(found, KNOWN, selection))
 
     def _connections(self, allowed: str) -> Check:
-        place = self._place
-        each = place.writers + place.readers + place.long_readers
-        advice = f"raise it: each server process takes up to {each}, operators one more"
-        enough = int(allowed) > SERVERS * each
-        return Check(name="max_connections", value=allowed, advice="" if enough else advice)
+        each = self._place.connections
+        # One process, and the one that takes its place in an upgrade.
+        least = 2 * each + SPARE_CONNECTIONS
+        return Check(
+            name="max_connections",
+            value=allowed,
+            advice=f"raise it to {least} at least" if int(allowed) < least else "",
+            note=f"needed: {each} x workers x machines + {each} x workers + {SPARE_CONNECTIONS}",
+        )
 
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[Session]:
