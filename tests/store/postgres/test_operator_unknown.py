@@ -119,10 +119,13 @@ async def test_a_migration_names_where_to_look(server: PostgresServer) -> None:
 async def test_a_transaction_that_had_failed_is_no_success(server: PostgresServer) -> None:
     place = Place(url=server.url(), commit_seconds=COMMIT_SECONDS)
 
-    with pytest.raises(StoreRefused, match="rolled back"):
+    async def fail_unnoticed() -> None:
         async with opened(place) as session, transaction(session, "look"):
             with suppress(asyncpg.DivisionByZeroError):
                 await session.execute("select 1 / 0")
+
+    with pytest.raises(StoreRefused, match="rolled back"):
+        await fail_unnoticed()
 
 
 async def test_whoever_types_it_gets_one_line_and_exit_code_1(server: PostgresServer) -> None:

@@ -58,7 +58,8 @@ create view {table} as select * from kept where told()
 # What says who is connected and how a dead one is noticed; the pooler has its own.
 OF_A_SESSION = ("application_name", "tcp_")
 SCANS = """
-select relname::text, seq_scan, idx_scan from pg_stat_user_tables where relname <> 'schema_migrations'
+select relname::text, seq_scan, idx_scan
+from pg_stat_user_tables where relname <> 'schema_migrations'
 """
 SESSIONS_OF_DATABASE = "select from pg_stat_activity where datname = current_database()"
 Read = Callable[[Reader], Awaitable[object]]
@@ -261,7 +262,7 @@ async def test_a_read_that_was_refused_leaves_the_session_to_others(pooled: Pool
     pooled.execute("alter table accounts rename column plan to moved")
     backend = await pooled.open()
     for _ in range(SESSIONS + 1):
-        with pytest.raises(Unavailable, match="moved|plan"):
+        with pytest.raises(Unavailable, match="plan"):
             await backend.reader.account(ACCOUNT_ID)
     pooled.execute("alter table accounts rename column moved to plan")
 
