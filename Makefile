@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench bench-postgres bloat-postgres contract lint types imports fresh unit coverage pins clean wrk \
-	pgbouncer faults-postgres
+	pgbouncer faults-postgres test-postgres
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -24,6 +25,11 @@ test: .venv/.dev pgbouncer lint types imports fresh coverage  ## Check and test 
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
 	@$(BIN)/python -m pytest -m "not slow and not pgbouncer"
+
+test-postgres: .venv/.dev pgbouncer  ## Test on another PostgreSQL, the one in POSTGRES_BIN (Debian 12's: 15)
+	@test -x "$(POSTGRES_BIN)/postgres" || { echo "no PostgreSQL in $(POSTGRES_BIN): name its folder, POSTGRES_BIN=…" >&2; exit 1; }
+	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python -m pytest -k postgres tests/store tests/engine tests/jobs tests/http
+	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python -m pytest -m "not slow and not pgbouncer" tests/e2e
 
 check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
 

@@ -18,7 +18,7 @@ settings.load_profile("steady")
 QUICK_ON_POSTGRES: Final = frozenset(
     {
         *("test_cancel_and_requeue", "test_claim", "test_create", "test_crowds", "test_faults"),
-        *("test_finish", "test_health", "test_idempotency", "test_lease_tokens", "test_lists"),
+        *("test_finish", "test_health", "test_idempotency", "test_lists"),
         *("test_quota", "test_retention", "test_windows", "test_workers"),
     }
 )

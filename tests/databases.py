@@ -45,7 +45,8 @@ SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
 # The same database, given batches of one account only, as a distributed one needs them.
 BY_ACCOUNT: Final = "postgres-by-account"
-KINDS: Final = (SQLITE, POSTGRES, BY_ACCOUNT)
+SHARED: Final = (POSTGRES, BY_ACCOUNT)
+KINDS: Final = (SQLITE, *SHARED)
 SERVER_VARIABLE: Final = "ORCHESTRION_TEST_DATABASE_URL"
 _ACCOUNT_COLUMNS: Final = Account.__struct_fields__
 _TASK_COLUMNS: Final = (*Task.__struct_fields__, "due_at")

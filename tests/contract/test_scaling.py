@@ -9,13 +9,15 @@ import pytest
 
 from orchestrion.copying.tables import PAGE_ROWS
 from orchestrion.copying.transfer import AHEAD_SECONDS_MAX
+from orchestrion.store.postgres.copies import WATCH_SECONDS
+from orchestrion.store.postgres.operator import SPARE_CONNECTIONS as SPARE
 from orchestrion.store.postgres.place import WRITER, Place
 
 FOLDER: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = " ".join((FOLDER / "scaling.md").read_text("utf-8").split())
 DEFAULT: Final = Place(url="postgresql:///orchestrion")
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
-CONNECTIONS: Final = DEFAULT.writers + DEFAULT.readers + DEFAULT.long_readers
+CONNECTIONS: Final = DEFAULT.connections
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,9 @@ CONNECTIONS: Final = DEFAULT.writers + DEFAULT.readers + DEFAULT.long_readers
         f"{DEFAULT.writers} connection for writes, {DEFAULT.readers} for reads",
         f"{DEFAULT.long_readers} for lists: **{CONNECTIONS}**",
         f"max_connections ≥ {CONNECTIONS} {TIMES} workers {TIMES} machines",
-        f"{CONNECTIONS} {TIMES} 16 + {CONNECTIONS * 4} + 10 = {CONNECTIONS * 20 + 10}",
+        f"{TIMES} machines + {CONNECTIONS} {TIMES} workers + {SPARE}",
+        f"{CONNECTIONS} {TIMES} 16 + {CONNECTIONS * 4} + {SPARE} = {CONNECTIONS * 20 + SPARE}",
+        f"looks for {WATCH_SECONDS:.0f} s, longer than a server's jobs rest",
         f"The caller is told after {DEFAULT.commit_seconds} s",
         f"taken for up to {DEFAULT.lingering_seconds} s",
         f"and {DEFAULT.connect_seconds} s for each host that does not answer",

@@ -293,7 +293,8 @@ def test_every_statement_over_tenants_tables_names_the_account(package: str) -> 
         if not touched:
             continue
         chosen = re.search(
-            r"\baccount_id = ([:?$]|asked\.|gone\.|changed\.)|using \(account_id\b", statement
+            r"\baccount_id = (any \(array\[)?([:?$]|asked\.|gone\.|changed\.)|using \(account_id\b",
+            statement,
         )
         inserted = re.search(r"insert into \w+ \([^)]*\baccount_id\b", statement)
         if not (chosen or inserted):

@@ -11,7 +11,7 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Held, Outcome, Rejection
 from orchestrion.core.plans import Catalogue
-from tests.databases import KINDS, Database, Databases
+from tests.databases import SHARED, SQLITE, Database, Databases
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_plan, a_task_id, expect
 from tests.unit import asks
@@ -20,6 +20,7 @@ Wave = tuple[int, list[Command]]
 Run = tuple[int, list[Wave]]
 
 TASKS = 12
+LED_THROUGH = [SQLITE, *(pytest.param(kind, marks=pytest.mark.slow) for kind in SHARED)]
 LIVE = "select count(*) from tasks where status = 'claimed' and lease_expires_at > "
 
 numbers = st.integers(min_value=0, max_value=TASKS - 1)
@@ -69,7 +70,7 @@ async def lead_through(database: Database, plan: list[Run]) -> None:
                     assert live(engine) <= workers
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LED_THROUGH)
 @given(st.lists(runs, min_size=1, max_size=3))
 def test_the_remembered_number_is_an_upper_bound_whatever_happens(
     kind: str, databases: Databases, plan: list[Run]

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -70,6 +70,7 @@ async def test_a_document_comes_back_to_the_byte(what: str, engine: Engine) -> N
     assert payload == result == document
 
 
+@settings(max_examples=30)
 @given(text=texts)
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_text_comes_back_as_it_was(kind: str, databases: Databases, text: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from orchestrion.core.ids import is_api_key
 from orchestrion.core.outcomes import Rejection
 from orchestrion.engine.ports import Reader
 
-# A revoked key is refused within 5 s: the cache forgets well before that.
+# A revoked key is refused within 5 s: what was asked so long ago is asked anew, well before that.
 CACHE_SECONDS: Final = 3.0
 CACHE_MAX: Final = 10_000
 _SCHEME: Final = b"bearer "
@@ -25,6 +26,11 @@ class _Cached(msgspec.Struct, frozen=True):
     until: float
 
 
+class _Question(msgspec.Struct, frozen=True):
+    answer: asyncio.Task[Principal | None]
+    until: float
+
+
 class Authenticator:
     """Tells whose key a request shows."""
 
@@ -32,7 +38,7 @@ class Authenticator:
         self._reader = reader
         self._clock = clock
         self._cache: OrderedDict[bytes, _Cached] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Principal | None]] = {}
+        self._asking: dict[bytes, _Question] = {}
 
     def known(self, authorization: bytes) -> Principal | None:
         """Give the principal of a key seen a moment ago, without waiting."""
@@ -59,24 +65,33 @@ class Authenticator:
 
     async def _ask(self, key_hash: bytes) -> Principal | None:
         # When a busy key's time is up, its requests share one question.
-        asking = self._asking.get(key_hash)
-        if asking is None:
-            asking = asyncio.create_task(self._look_up(key_hash))
-            self._asking[key_hash] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key_hash))
+        question = self._asking.get(key_hash)
+        now = self._clock.monotonic()
+        if question is None or question.until <= now:
+            until = now + CACHE_SECONDS
+            question = _Question(asyncio.create_task(self._look_up(key_hash, until)), until)
+            self._asking[key_hash] = question
+            question.answer.add_done_callback(partial(self._answered, key_hash))
         # One of them hanging up must not end it for the others.
-        return await asyncio.shield(asking)
+        return await asyncio.shield(question.answer)
 
-    async def _look_up(self, key_hash: bytes) -> Principal | None:
+    def _answered(self, key_hash: bytes, answer: asyncio.Task[Principal | None]) -> None:
+        # One that took long may have been followed by another, which may have ended before it.
+        question = self._asking.get(key_hash)
+        if question is not None and question.answer is answer:
+            del self._asking[key_hash]
+
+    async def _look_up(self, key_hash: bytes, until: float) -> Principal | None:
+        # The answer may be as old as the question, so that is when its time begins.
         principal = await self._reader.principal(key_hash)
         if principal is None:
             self._cache.pop(key_hash, None)
         else:
-            self._remember(key_hash, principal)
+            self._remember(key_hash, _Cached(principal, until))
         return principal
 
-    def _remember(self, key_hash: bytes, principal: Principal) -> None:
-        self._cache[key_hash] = _Cached(principal, self._clock.monotonic() + CACHE_SECONDS)
+    def _remember(self, key_hash: bytes, cached: _Cached) -> None:
+        self._cache[key_hash] = cached
         self._cache.move_to_end(key_hash)
         if len(self._cache) > CACHE_MAX:
             self._cache.popitem(last=False)

@@ -19,7 +19,7 @@ from orchestrion.databases import operator_of
 from orchestrion.settings import DATABASE_SETTINGS, load_database_options
 from orchestrion.store.address import PostgresUrl
 from orchestrion.store.migrate import Phase, Selection
-from orchestrion.store.operator import Operator, Status
+from orchestrion.store.operator import Check, Operator, Status
 from orchestrion.store.sqlite import operator as sqlite
 
 UNFIT = 3
@@ -169,8 +169,10 @@ def _lines(found: Status) -> list[tuple[str, str]]:
         ("size", f"{report.size_bytes} bytes"),
         ("applied", ", ".join(map(str, report.applied)) or "none"),
         ("outstanding", ", ".join(report.outstanding) or "none"),
-        *(
-            (check.name, f"{check.value}: {check.advice}" if check.advice else check.value)
-            for check in found.checks
-        ),
+        *((check.name, _shown(check)) for check in found.checks),
     ]
+
+
+def _shown(check: Check) -> str:
+    said = "; ".join(filter(None, [check.advice, check.note]))
+    return f"{check.value}: {said}" if said else check.value

@@ -32,7 +32,7 @@ async def copy(path: Path, place: Place, progress: Progress) -> Outcome:
         await migrating.migrate(place, "pre")
         async with opened(place) as session:
             target = Target(session)
-            await target.refuse_foreign()
+            await target.refuse_unfit()
             return await _Transfer(source, target, progress).run()
 
 

@@ -131,7 +131,7 @@ class Reader(Protocol):
     async def idempotency_keys_before(
         self, cutoff: Instant, limit: int
     ) -> list[tuple[AccountId, str]]:
-        """Name idempotency keys made up to an instant, oldest first."""
+        """Name idempotency keys made up to an instant, in the store's own order."""
         ...
 
     async def counts(self) -> dict[Status, int]:

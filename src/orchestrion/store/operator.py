@@ -33,11 +33,15 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting of the database that was looked at; `advice` is empty where it is good."""
+    """A setting of the database that was looked at; `advice` is empty where it is good.
+
+    `note` says what to hold the value against, where only the operator can tell.
+    """
 
     name: str
     value: str
     advice: str = ""
+    note: str = ""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Two servers' transactions that meet: the first is held before its commit, the second is watched."""
+"""Two servers' transactions that meet: one is held before its commit, the other is watched."""
 
 import asyncio
 import enum
@@ -14,6 +14,7 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Outcome
 from orchestrion.core.plans import Catalogue
+from orchestrion.core.view import Needs
 from orchestrion.store.postgres.connecting import Pool, begin, commit, roll_back
 from orchestrion.store.postgres.loading import Loader
 from orchestrion.store.postgres.place import READER, WRITER, Place
@@ -60,6 +61,11 @@ class Server:
         """Run one transaction that changes nothing, and give the time it went by."""
         return await self._store.transact(needs_of(commands), lambda view: view.now)
 
+    async def lock(self, needs: Needs) -> None:
+        """Begin a transaction that locks rows; its end is left to the test."""
+        await begin(self.session)
+        await self._loader.load(self.session, needs)
+
     async def hold(self, *commands: Command) -> list[Outcome]:
         """Run a transaction up to its commit, which is left to the test."""
         await begin(self.session)
@@ -90,7 +96,7 @@ class Meeting:
     async def blocked(self, pid: int, count: int = 1) -> None:
         """Wait until so many transactions wait for a lock of a process."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self.beside.fetchval(_WAITING, pid) < count:
+            while await self._waiting_for(pid) < count:  # noqa: ASYNC110 - the server sends no event
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def meet(
@@ -107,10 +113,13 @@ class Meeting:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return outcomes, await coming, seen
 
+    async def _waiting_for(self, pid: int) -> int:
+        return int(await self.beside.fetchval(_WAITING, pid))
+
     async def _see(self, coming: asyncio.Task[list[Outcome]]) -> Seen:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not coming.done():
-                if await self.beside.fetchval(_WAITING, self.one.pid):
+                if await self._waiting_for(self.one.pid):
                     return Seen.WAITING
         return Seen.PASSING
 

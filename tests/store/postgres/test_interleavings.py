@@ -63,9 +63,17 @@ class Verb(msgspec.Struct, frozen=True):
     allowed: tuple[str, ...]
 
 
+def create(number: int) -> Command:
+    return asks.create(10 + number, idempotency_key=KEY, request_digest=DIGEST)
+
+
+def purge() -> Command:
+    return PurgeFinished(account_id=ACCOUNT_ID, task_ids=(ID,))
+
+
 VERBS: Final = (
-    Verb("create", lambda number: create(number), tuple(NAMES)),
-    Verb("claim", lambda number: asks.claim_next(number), ("pending", "overdue")),
+    Verb("create", create, tuple(NAMES)),
+    Verb("claim", asks.claim_next, ("pending", "overdue")),
     Verb("claim by id", lambda number: asks.claim_task(ID, number), ("pending", "overdue")),
     Verb("heartbeat", lambda _: asks.heartbeat(ID), ("live",)),
     Verb("complete", lambda _: asks.complete(ID), ("live",)),
@@ -87,14 +95,6 @@ EXCLUSIVE: Final = (
     {"requeue", "purge"},
 )
 EXCLUSIVE_TO_ITSELF: Final = {name for name in BY_NAME if name != "heartbeat"}
-
-
-def create(number: int) -> Command:
-    return asks.create(10 + number, idempotency_key=KEY, request_digest=DIGEST)
-
-
-def purge() -> Command:
-    return PurgeFinished(account_id=ACCOUNT_ID, task_ids=(ID,))
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -1,26 +1,27 @@
-"""How transactions of two servers lock: in one order, so that none deadlocks, and time comes after."""
+"""Two servers lock rows in one order, so that neither deadlocks; the time is read after."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 import pytest
 
 from orchestrion.core.account import RequestCount
-from orchestrion.core.commands import ClaimNext, Command, CountRequests, PurgeIdempotencyKeys
+from orchestrion.core.commands import Command, CountRequests, PurgeIdempotencyKeys
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId, TaskId, ulid
 from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import Counted, Held, NoTask, Outcome, Rejection
-from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task
-from orchestrion.core.view import IdempotencyRow
+from orchestrion.core.view import IdempotencyRow, Needs
 from orchestrion.store import rows
 from orchestrion.store.postgres.connecting import begin, roll_back
 from orchestrion.store.postgres.loading import SQL
-from tests.clocks import START, SettableClock
+from tests.clocks import SettableClock
 from tests.databases import (
     Databases,
     PostgresDatabase,
@@ -28,7 +29,7 @@ from tests.databases import (
     add_idempotency,
     add_tasks,
 )
-from tests.factories import NOW, a_plan, a_task, an_account, expect, later
+from tests.factories import NOW, a_task, an_account, expect, later
 from tests.store.postgres.meetings import PATIENCE_SECONDS, Meeting, Seen, Server, meeting
 from tests.unit import asks
 
@@ -110,10 +111,9 @@ def count(*accounts: AccountId) -> Command:
 
 
 class Crowd(msgspec.Struct, frozen=True):
-    """Two batches that name the same four rows in opposite order, and the last two of the rows."""
+    """Commands that name four rows, and the last two of the rows."""
 
-    there: Sequence[Command]
-    back: Sequence[Command]
+    commands: Sequence[Command]
     # Conditions of a table; the third row is locked, the fourth must not be.
     table: str
     third: str
@@ -127,42 +127,36 @@ def named(account_id: AccountId, column: str, value: str) -> str:
 CROWDS: Final = {
     "tasks of one account": Crowd(
         [heartbeat(A, number) for number in range(4)],
-        [heartbeat(A, number) for number in reversed(range(4))],
         "tasks",
         named(A, "id", task_id(A, 2)),
         named(A, "id", task_id(A, 3)),
     ),
     "tasks of several accounts": Crowd(
         [heartbeat(one, number) for one in (A, B) for number in (0, 1)],
-        [heartbeat(one, number) for one in (B, A) for number in (1, 0)],
         "tasks",
         named(B, "id", task_id(B, 0)),
         named(B, "id", task_id(B, 1)),
     ),
     "accounts": Crowd(
         [create(one, number) for number, one in enumerate(ACCOUNTS)],
-        [create(one, 4 + number) for number, one in enumerate(reversed(ACCOUNTS))],
         "accounts",
         f"id = '{C}'",
         f"id = '{D}'",
     ),
     "remembered creates of one account": Crowd(
         [forget(A, *KEYS)],
-        [forget(A, *reversed(KEYS))],
         "idempotency_keys",
         named(A, "key", KEYS[2]),
         named(A, "key", KEYS[3]),
     ),
     "remembered creates of several accounts": Crowd(
         [forget(one, *KEYS[:2]) for one in (A, B)],
-        [forget(one, *reversed(KEYS[:2])) for one in (B, A)],
         "idempotency_keys",
         named(B, "key", KEYS[0]),
         named(B, "key", KEYS[1]),
     ),
     "counters": Crowd(
         [count(*ACCOUNTS)],
-        [count(*reversed(ACCOUNTS))],
         "request_counts",
         named(C, "kind", "reads"),
         named(D, "kind", "reads"),
@@ -170,31 +164,45 @@ CROWDS: Final = {
 }
 
 
+class Backwards(set[Any]):
+    """A set that gives the last first: sets of two processes come in any two orders."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(super().__iter__(), reverse=True))
+
+
+def backwards(commands: Sequence[Command]) -> Needs:
+    needs = needs_of(commands)
+    needs.accounts = Backwards(needs.accounts)
+    needs.idempotency = Backwards(needs.idempotency)
+    needs.request_counts = Backwards(needs.request_counts)
+    needs.tasks = Backwards(needs.tasks)
+    return needs
+
+
 @pytest.mark.parametrize("crowd", CROWDS.values(), ids=CROWDS)
-async def test_two_batches_lock_the_same_rows_in_one_order(scene: Scene, crowd: Crowd) -> None:
+async def test_rows_are_locked_in_one_order_whatever_order_they_are_named_in(
+    scene: Scene, crowd: Crowd
+) -> None:
     met = scene.meeting
     await met.one.transact(count(*ACCOUNTS))
     lock = f"select from {crowd.table} where {{}} for update skip locked"
     await begin(met.third)
     assert await met.third.fetch(lock.format(crowd.third))
 
-    there = asyncio.create_task(through(met.one, crowd.there))
+    there = asyncio.create_task(met.one.lock(needs_of(crowd.commands)))
     await met.blocked(met.third.get_server_pid())
-    back = asyncio.create_task(through(met.other, crowd.back))
+    back = asyncio.create_task(met.other.lock(backwards(crowd.commands)))
     await met.blocked(met.one.pid)
     free = await met.third.fetch(lock.format(crowd.fourth))
     await roll_back(met.third)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        outcomes = await asyncio.gather(there, back)
 
     assert free
-    assert [len(each) for each in outcomes] == [len(crowd.there), len(crowd.back)]
-
-
-async def through(server: Server, commands: Sequence[Command]) -> list[Outcome]:
-    outcomes = await server.hold(*commands)
-    await server.commit()
-    return outcomes
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await there
+        await met.one.roll_back()
+        await back
+        await met.other.roll_back()
 
 
 async def test_nothing_that_many_verbs_lock_makes_two_servers_deadlock(scene: Scene) -> None:
@@ -223,9 +231,9 @@ async def test_nothing_that_many_verbs_lock_makes_two_servers_deadlock(scene: Sc
         return done
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        done = await asyncio.gather(batches(scene.meeting.one), batches(scene.meeting.other))
+        one, other = await asyncio.gather(batches(scene.meeting.one), batches(scene.meeting.other))
 
-    assert done == [360, 360]
+    assert (one, other) == (360, 360)
 
 
 # --- what both may want
@@ -247,9 +255,8 @@ async def test_two_servers_never_hand_out_the_same_task(scene: Scene) -> None:
         return found
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        outcomes = sum(
-            await asyncio.gather(claims(scene.meeting.one), claims(scene.meeting.other)), []
-        )
+        one, other = await asyncio.gather(claims(scene.meeting.one), claims(scene.meeting.other))
+    outcomes = one + other
 
     held = [outcome.task.id for outcome in outcomes if isinstance(outcome, Held)]
     assert sorted(held) == sorted(task_id(one, number) for one in (A, B, C) for number in range(4))
@@ -275,8 +282,12 @@ async def test_what_a_server_counted_first_and_rolled_back_is_not_counted(scene:
 # --- a claim, and rows that change while it is at work
 
 CLAIMS: Final = {
-    "one type": ("load_claimable", (A, "report", NOW, 9, 9), 0),
-    "several types": ("load_claimable_of_many", ([A], ["report"], NOW, [9], [9]), 1),
+    "one type": ("load_claimable", (A, "report", NOW, 9, 9, [], [], 0), 0),
+    "several types": (
+        "load_claimable_of_many",
+        ([A], ["report"], NOW, [9], [9], [0], [], [], []),
+        1,
+    ),
 }
 
 
@@ -358,7 +369,7 @@ async def test_a_lease_that_ran_out_while_its_holder_waited_is_over(
     await real.blocked(real.one.pid)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await time_of(real) <= ends:
+        while await time_of(real) <= ends:  # noqa: ASYNC110 - time passes on the server
             await asyncio.sleep(0.01)
     await real.one.roll_back()
 

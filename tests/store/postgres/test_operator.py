@@ -8,9 +8,11 @@ import pytest
 from orchestrion.core.faults import StoreRefused
 from orchestrion.store.address import PostgresUrl, read_address
 from orchestrion.store.operator import Operator
+from orchestrion.store.postgres.migrating import prepare
 from orchestrion.store.postgres.operator import PostgresOperator
 from orchestrion.store.postgres.place import Place
 from tests.databases import Databases, PostgresDatabase
+from tests.postgres import PostgresServer
 
 AT_ONCE = 10
 
@@ -165,3 +167,27 @@ async def test_settings_that_lose_work_are_advised_against(
     assert check.value == "off"
     assert check.advice
     assert not status.fit
+
+
+# One server process that is renewed in turns: twice seven connections, and ten to spare.
+@pytest.mark.parametrize(("allowed", "advised"), [(23, True), (24, False)])
+async def test_too_few_connections_for_a_server_and_its_successor_are_advised_against(
+    allowed: int, *, advised: bool
+) -> None:
+    with PostgresServer({"max_connections": str(allowed)}) as server:
+        await prepare(Place(url=server.url()))
+
+        status = await operator_at(server.url()).status()
+
+    (check,) = [check for check in status.checks if check.name == "max_connections"]
+    assert (check.value, bool(check.advice)) == (str(allowed), advised)
+
+
+async def test_what_servers_take_of_the_connections_is_told_whatever_is_allowed(
+    operator: Operator,
+) -> None:
+    status = await operator.status()
+
+    (check,) = [check for check in status.checks if check.name == "max_connections"]
+    assert check.note == "needed: 7 x workers x machines + 7 x workers + 10"
+    assert not check.advice

@@ -1,19 +1,37 @@
 """The service behind PgBouncer in transaction mode, where a session is lent for a transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from msgspec.structs import astuple
 
-from orchestrion.core.faults import Unavailable
+from orchestrion.core.account import Account, RequestCount
+from orchestrion.core.faults import Poison, Unavailable
+from orchestrion.core.ids import AccountId, KeyId
+from orchestrion.core.instants import DAY, Instant
+from orchestrion.core.listing import PageQuery
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.task import Status
+from orchestrion.core.view import IdempotencyRow
+from orchestrion.engine.ports import Reader
+from orchestrion.store import rows
 from orchestrion.store.postgres.backend import open_backend
 from orchestrion.store.postgres.connecting import Pool, begin, commit
 from orchestrion.store.postgres.faults import DRIVER_ERRORS
 from orchestrion.store.postgres.migrating import prepare
-from orchestrion.store.postgres.place import Place
-from tests.databases import Backend, Databases, PostgresDatabase
+from orchestrion.store.postgres.place import LONG_READER, READER, Place, Role
+from tests.databases import (
+    Backend,
+    Databases,
+    PostgresDatabase,
+    add_idempotency,
+    add_key,
+    add_tasks,
+)
+from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_task, a_task_id
 from tests.harness import running
 from tests.http.callers import Caller, ok, stranger
 from tests.pgbouncer import SESSIONS, PgBouncer
@@ -27,6 +45,24 @@ select pg_sleep(0.1), current_setting('statement_timeout'), current_setting('loc
   current_setting('enable_seqscan'), (select count(*) from pg_prepared_statements where name <> '')
 """
 NOTHING = {("0", "0", "on", 0)}
+# Refuses every read of a table, and says under which settings it was made.
+TELLING = """
+alter table {table} rename to kept;
+create function told() returns boolean stable language plpgsql as
+  $$ begin raise exception '%', (
+    select string_agg(name || '=' || setting, ' ' order by name) from pg_settings
+    where name in ({names})
+  ); end $$;
+create view {table} as select * from kept where told()
+"""
+# What says who is connected and how a dead one is noticed; the pooler has its own.
+OF_A_SESSION = ("application_name", "tcp_")
+SCANS = """
+select relname::text, seq_scan, idx_scan
+from pg_stat_user_tables where relname <> 'schema_migrations'
+"""
+SESSIONS_OF_DATABASE = "select from pg_stat_activity where datname = current_database()"
+Read = Callable[[Reader], Awaitable[object]]
 
 
 class Pooled(PostgresDatabase):
@@ -137,6 +173,101 @@ async def test_a_transaction_is_limited_and_leaves_no_limit_behind(pooled: Poole
 
     assert within == "2s"
     assert await _settings_left_behind(pooled) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("table", "role", "read"),
+    [
+        ("accounts", READER, lambda reader: reader.account(ACCOUNT_ID)),
+        ("tasks", LONG_READER, lambda reader: reader.overdue(1)),
+    ],
+)
+async def test_a_read_is_limited_and_planned_as_without_a_pooler(
+    pooled: Pooled, table: str, role: Role, read: Read
+) -> None:
+    direct = Place(url=pooled.url).start_up(role).items()
+    wanted = {name: value for name, value in direct if not name.startswith(OF_A_SESSION)}
+    pooled.execute(TELLING.format(table=table, names=", ".join(f"'{name}'" for name in wanted)))
+    backend = await pooled.open()
+
+    with pytest.raises(Poison) as told:
+        await read(backend.reader)
+
+    await backend.close()
+    found = dict(pair.split("=") for pair in str(told.value).split() if "=" in pair)
+    assert found == wanted
+    assert await _settings_left_behind(pooled) == NOTHING
+
+
+async def test_a_read_follows_an_index_where_a_small_table_is_read_whole_sooner(
+    pooled: Pooled,
+) -> None:
+    key, _ = fill(pooled)
+    pooled.execute("vacuum analyze")
+    backend = await pooled.open()
+
+    await read_everything(backend.reader, hashlib.sha256(key.encode()).digest())
+
+    await backend.close()
+    # Sessions tell what they read when they end.
+    pooled.pooler.stop()
+    pooled.pooler.start()
+    async with asyncio.timeout(BACK_SECONDS):
+        while len(pooled.fetch(SESSIONS_OF_DATABASE)) > 2:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    found = {table: (whole, by_index) for table, whole, by_index in pooled.fetch(SCANS)}
+    # A start reads all counters.
+    assert {table for table, (whole, _) in found.items() if whole} == {"request_counts"}
+    read_by_index = {table for table, (_, by_index) in found.items() if by_index}
+    assert read_by_index == set(pooled.tables) - {"request_counts"}
+
+
+def fill(database: PostgresDatabase) -> tuple[str, str]:
+    """Write a row into every table."""
+    database.insert("accounts", Account.__struct_fields__, [astuple(ACCOUNT)])
+    add_tasks(database, [a_task(Status.COMPLETED, id=a_task_id(1))])
+    first = a_task()
+    add_idempotency(
+        database,
+        [
+            IdempotencyRow(
+                account_id=ACCOUNT_ID, key="one", request_digest=b"", created_at=NOW, first=first
+            )
+        ],
+    )
+    count = RequestCount(
+        account_id=ACCOUNT_ID, key_id=KeyId("key_1"), kind="reads", window_at=NOW, count=1
+    )
+    database.insert("request_counts", RequestCount.__struct_fields__, [rows.count_row(count)])
+    return add_key(database, ACCOUNT_ID)
+
+
+async def read_everything(reader: Reader, key_hash: bytes) -> None:
+    """Ask all that handlers and jobs ask, of rows that are there."""
+    assert (await reader.task(ACCOUNT_ID, a_task_id(1))).tasks
+    for status in (None, *Status):
+        await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, status=status))
+    await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, type="report"))
+    assert await reader.account(ACCOUNT_ID)
+    assert await reader.principal(key_hash)
+    assert await reader.request_counts(Instant(0))
+    await reader.overdue(50)
+    assert await reader.account_with_ended(AccountId(""))
+    assert await reader.ended_before(ACCOUNT_ID, Instant(NOW + DAY), 50)
+    assert await reader.idempotency_keys_before(NOW, 50)
+    assert (await reader.counts())[Status.COMPLETED] == 1
+
+
+async def test_a_read_that_was_refused_leaves_the_session_to_others(pooled: Pooled) -> None:
+    pooled.execute("alter table accounts rename column plan to moved")
+    backend = await pooled.open()
+    for _ in range(SESSIONS + 1):
+        with pytest.raises(Unavailable, match="plan"):
+            await backend.reader.account(ACCOUNT_ID)
+    pooled.execute("alter table accounts rename column moved to plan")
+
+    assert await backend.reader.account(ACCOUNT_ID) is None
+    await backend.close()
 
 
 async def test_a_pooler_that_restarts_is_survived(pooled: Pooled) -> None:

@@ -39,6 +39,11 @@ SORTING: Final = re.compile(
 # --- what there is
 
 
+def series(table: str, count: int, row: str) -> str:
+    """Give the statement that adds rows; n is a row's number in an expression."""
+    return f"insert into {table} select {row} from generate_series(0, {count - 1}) as n"
+
+
 def tasks(account: str, first: int, count: int, **columns: str) -> str:
     """Give the statement that adds tasks; n is a task's number in an expression."""
     expressions = {
@@ -71,14 +76,10 @@ MIXED, LATER, OVER, LEASED = ACCOUNTS = ("acct_0", "acct_1", "acct_2", "acct_3")
 def filling(many: int) -> list[str]:
     """Give the statements that fill every table."""
     return [
-        "insert into accounts select 'acct_' || n, null, 'free', null, 0, 0, 0, 0, 0, 0, 0, 0 "
-        f"from generate_series(0, {FEW - 1}) as n",
-        "insert into api_keys select convert_to('hash_' || n, 'utf8'), 'key_' || n, 'acct_' || n, 0 "
-        f"from generate_series(0, {FEW - 1}) as n",
-        "insert into idempotency_keys select 'acct_' || n % 4, 'key_' || n, 'x', n, '' "
-        f"from generate_series(0, {many - 1}) as n",
-        "insert into request_counts select 'acct_' || n, 'key_' || n, 'reads', n, n "
-        f"from generate_series(0, {FEW - 1}) as n",
+        series("accounts", FEW, "'acct_' || n, null, 'free', null, 0, 0, 0, 0, 0, 0, 0, 0"),
+        series("api_keys", FEW, "convert_to('hash_' || n, 'utf8'), 'key_' || n, 'acct_' || n, 0"),
+        series("idempotency_keys", many, "'acct_' || n % 4, 'key_' || n, 'x', n, ''"),
+        series("request_counts", FEW, "'acct_' || n, 'key_' || n, 'reads', n, n"),
         tasks(MIXED, 0, many // 5, type="(array['report', 'mail'])[1 + n % 2]", priority="n % 101"),
         tasks(LATER, 0, FEW),
         tasks(LATER, FEW, many, priority="100", scheduled_at=SOON, due_at=SOON),
@@ -119,6 +120,8 @@ LAST: Final = "tsk_~"
 EVER: Final = (None, "tsk_" + ulid(NOW, 0), PAGE)
 NONE: Final = [None] * BATCH
 ONES: Final = [1] * BATCH
+# No priority is known, and no lease that ended.
+HEAD: Final[tuple[list[int], list[int], int]] = ([], [], 0)
 
 ASKS: Final = {
     "lock_account": Ask("lock_account", (MIXED,)),
@@ -129,13 +132,15 @@ ASKS: Final = {
     "lock_request_counts": Ask("lock_request_counts", (list(ACCOUNTS), KEYS[:4], ["reads"] * 4), 4),
     "lock_tasks": Ask("lock_tasks", (None, LATER, IDS), BATCH),
     "lock_tasks_of_many": Ask("lock_tasks_of_many", (None, *PAIRS), BATCH),
-    "load_claimable": Ask("load_claimable", (MIXED, "report", NOW, 1, 33)),
-    "load_claimable, much for later": Ask("load_claimable", (LATER, "report", NOW, 1, 33)),
-    "load_claimable, much has ended": Ask("load_claimable", (OVER, "report", NOW, 1, 33)),
-    "load_claimable, many leases": Ask("load_claimable", (LEASED, "report", NOW - FEW, 1, 33)),
+    "load_claimable": Ask("load_claimable", (MIXED, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, much for later": Ask("load_claimable", (LATER, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, much has ended": Ask("load_claimable", (OVER, "report", NOW, 1, 33, *HEAD)),
+    "load_claimable, many leases": Ask(
+        "load_claimable", (LEASED, "report", NOW - FEW, 1, 33, *HEAD)
+    ),
     "load_claimable_of_many": Ask(
         "load_claimable_of_many",
-        ([MIXED, LATER, OVER], ["report"] * 3, NOW, [16] * 3, [48] * 3),
+        ([MIXED, LATER, OVER], ["report"] * 3, NOW, [16] * 3, [48] * 3, [0] * 3, [], [], []),
         3 * 16,
     ),
     "count_live_leases": Ask("count_live_leases", (LEASED, NOW, FEW, 120_000), FEW),

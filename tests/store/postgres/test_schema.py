@@ -46,8 +46,14 @@ select relname, relkind::text, relpersistence::text, reloptions::text,
     where attrelid = pg_class.oid and attnum > 0 and not attisdropped
     order by attnum
   ),
-  array(select pg_get_indexdef(indexrelid) from pg_index where indrelid = pg_class.oid order by indexrelid),
-  array(select pg_get_constraintdef(oid) from pg_constraint where conrelid = pg_class.oid order by 1)
+  array(
+    select pg_get_indexdef(indexrelid) from pg_index
+    where indrelid = pg_class.oid
+    order by indexrelid
+  ),
+  array(
+    select pg_get_constraintdef(oid) from pg_constraint where conrelid = pg_class.oid order by 1
+  )
 from pg_class
 where relnamespace = 'public'::regnamespace
 order by relname
@@ -114,7 +120,7 @@ def test_every_index_of_what_tenants_own_leads_with_the_account(shared: Postgres
 def test_whatever_is_looked_up_or_ordered_by_a_text_goes_by_its_bytes(
     shared: PostgresDatabase,
 ) -> None:
-    """The order of a locale may change with the operating system, and is not that of the other store."""
+    """A locale's order may change with the operating system, and is not the other store's."""
     found = shared.fetch(TEXTS_IN_INDEXES)
 
     assert len(found) >= 20

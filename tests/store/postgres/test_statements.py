@@ -72,7 +72,8 @@ def test_every_statement_on_what_tenants_own_names_the_account(name: str) -> Non
     """So that the tables can be distributed by account."""
     statement = without_comments(name)
     named = re.search(
-        r"account_id (=|>) (\$|asked|changed|gone|accounts)|insert into \w+( as \w+)? \(\s*account_id",
+        r"account_id (=|>) (any \(array\[)?(\$|asked|changed|gone|accounts)"
+        r"|insert into \w+( as \w+)? \(\s*account_id",
         statement,
     )
 

@@ -1,5 +1,6 @@
 """The record of a copy from a file: until it is verified, nobody serves the database."""
 
+import asyncio
 from typing import Final
 
 import msgspec
@@ -7,9 +8,14 @@ import msgspec
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.instants import Instant
 from orchestrion.store.named import load_statements
+from orchestrion.store.postgres.place import APPLICATION, SERVING
 from orchestrion.store.postgres.session import Session
 
 COPIES: Final = load_statements("orchestrion.store.postgres", "copies.sql")
+# The most frequent job of a server comes to the database sooner.
+WATCH_SECONDS: Final = 6.0
+WATCH_PAUSE_SECONDS: Final = 0.2
+_SERVED: Final = "a server is using the database: end all of them, and run the copy again"
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +61,24 @@ async def refuse_unverified(session: Session) -> None:
             f"the database holds an unfinished copy of {copy.file}: finish it by running "
             "`orchestrion db copy` again"
         )
+
+
+async def refuse_served(session: Session) -> None:
+    """Raise StoreRefused while a server uses the database; in a transaction.
+
+    Behind a pooler a server is seen only while it is there, and never in the session that is lent
+    to whoever looks: so that one is kept, and the others are watched.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WATCH_SECONDS
+    while True:
+        found = await session.fetch(COPIES["servers"], SERVING, APPLICATION)
+        if any(busy or not lent for lent, busy in found):
+            raise StoreRefused(_SERVED)
+        if not (found or session.pooled) or loop.time() > deadline:
+            return
+        await asyncio.sleep(WATCH_PAUSE_SECONDS)
+        await session.execute(COPIES["look_again"])
 
 
 async def _copy(session: Session, statement: str) -> Copy | None:

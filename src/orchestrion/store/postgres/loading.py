@@ -1,7 +1,7 @@
 """Loads and locks the rows one batch needs; time is read when every lock is held."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -14,10 +14,11 @@ from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import HELD_UNDER_KEY_MAX
 from orchestrion.core.plans import LeaseBounds
 from orchestrion.core.task import Task
-from orchestrion.core.view import IdempotencyRow, Needs, TypeKey, View
+from orchestrion.core.view import IdempotencyRow, Needs, View
 from orchestrion.store import rows
 from orchestrion.store.address import Batches
 from orchestrion.store.named import load_statements
+from orchestrion.store.postgres.claiming import Claiming, ClaimingView
 from orchestrion.store.postgres.session import Session
 
 SQL: Final = load_statements("orchestrion.store.postgres")
@@ -37,6 +38,7 @@ class Loader:
         self._bounds = bounds
         self._given = given
         self.one_account = batches == "one-account"
+        self._claiming = Claiming(one_account=self.one_account)
 
     async def load(self, session: Session, needs: Needs) -> View:
         """Lock accounts, remembered creates, counters, tasks, then what waits; then read the time.
@@ -53,24 +55,26 @@ class Loader:
         asks = await _lock_asks(session, needs)
         leases = await self._count_leases(session, needs, accounts)
         now, tasks = await self._lock_tasks(session, needs)
-        claimable = await self._lock_claimable(session, needs)
-        if claimable or now is None:
+        looks = await self._claiming.lock(session, needs, self._now)
+        if looks or now is None:
             # Whoever gave one of these rows back did so before this.
             now = await session.fetchval(SQL["read_moment"], self._now)
-        view = View(now)
+        view = ClaimingView(now, looks)
         view.load_idempotency(remembered)
         view.load_claim_keys(claimed)
         view.load_request_counts(counts)
         view.load_asks(asks)
         view.load_tasks(tasks)
-        for key, found in claimable.items():
-            _keep(view, needs, key, found)
         for row in accounts:
             account = rows.account_of(row[:-1])
             view.accounts[account.id] = account
         for account_id, counted in leases.items():
             _keep_leases(view, account_id, counted)
         return view
+
+    def done(self, view: View) -> None:
+        """Take note of what a transaction did, once it has happened."""
+        self._claiming.done(view)
 
     async def _lock_accounts(
         self, session: Session, account_ids: Collection[AccountId]
@@ -125,34 +129,6 @@ class Loader:
             needs.tasks.update((account_id, task_id) for task_id in doubtful or ())
         return counted
 
-    async def _lock_claimable(
-        self, session: Session, needs: Needs
-    ) -> Mapping[TypeKey, Sequence[Any]]:
-        keys = list(needs.claims)
-        if self.one_account or len(keys) <= 1:
-            return {
-                key: await session.fetch(
-                    SQL["load_claimable"],
-                    *key,
-                    self._now,
-                    needs.candidates(key),
-                    needs.overdue(key),
-                )
-                for key in keys
-            }
-        found = await session.fetch(
-            SQL["load_claimable_of_many"],
-            [account_id for account_id, _ in keys],
-            [type_ for _, type_ in keys],
-            self._now,
-            [needs.candidates(key) for key in keys],
-            [needs.overdue(key) for key in keys],
-        )
-        of_key: dict[TypeKey, list[Any]] = {key: [] for key in keys}
-        for row in found:
-            of_key[keys[row[0] - 1]].append(row[1:])
-        return of_key
-
 
 class _Leases(msgspec.Struct, frozen=True, kw_only=True):
     """How many leases are alive, when the first ends if counted, and which may be alive too."""
@@ -205,15 +181,3 @@ def _keep_leases(view: View, account_id: AccountId, counted: _Leases) -> None:
     view.live_leases[account_id] = counted.live + renewed
     if counted.first_end is not None:
         view.lease_ends[account_id] = counted.first_end
-
-
-def _keep(view: View, needs: Needs, key: TypeKey, found: Sequence[Any]) -> None:
-    pending: list[Task] = []
-    overdue: list[Task] = []
-    for row in found:
-        (overdue if row[0] else pending).append(rows.task_of(row[1:]))
-    if len(overdue) == needs.overdue(key):
-        view.more_overdue.add(key)
-    # A row that changed while it was being locked comes as it is now, in its former place.
-    pending.sort(key=lambda task: task.claim_order)
-    view.load_claimable(key, pending, overdue)

@@ -25,7 +25,7 @@ from orchestrion.store.migrate import (
 from orchestrion.store.postgres.copies import refuse_unverified
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
-from orchestrion.store.postgres.working import opened, transaction
+from orchestrion.store.postgres.working import looking, opened, transaction
 
 KNOWN: Final = tuple(load_migrations("orchestrion.store.postgres"))
 # "orchestr" in ASCII; advisory locks of other programs in the same database are named otherwise.
@@ -56,6 +56,8 @@ _ANOTHER: Final = (
     "give Orchestrion a database of its own, or a schema by ?search_path="
 )
 
+_ON_DOUBT: Final = "look with `orchestrion db status`"
+
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long a file waits for table locks at a time, how often, and for others that apply one."""
@@ -78,7 +80,7 @@ async def prepare(
     """
     async with opened(place, place.opening_seconds) as session:
         await _run(session, "pre", known, patience)
-        async with transaction(session):
+        async with looking(session):
             await refuse_unverified(session)
 
 
@@ -123,7 +125,7 @@ def script(migrations: Sequence[Migration]) -> str:
 async def _run(
     session: Session, phase: Phase, known: Sequence[Migration], patience: Patience
 ) -> list[Migration]:
-    async with transaction(session):
+    async with looking(session):
         found = await applied(session)
     refuse_departed(found, known)
     lacking = due(found, known, phase)
@@ -152,7 +154,7 @@ async def _apply_in_time(session: Session, migration: Migration, patience: Patie
 
 async def _apply(session: Session, migration: Migration, patience: Patience) -> bool:
     """Apply the file unless another has meanwhile; tells whether it was applied here."""
-    async with transaction(session):
+    async with transaction(session, _ON_DOUBT):
         await _limit_waits(session, patience.turn_seconds)
         await session.execute(f"select pg_advisory_xact_lock({LOCK})")
         if any(record.number == migration.number for record in await applied(session)):

@@ -25,14 +25,16 @@ from orchestrion.store.postgres.copies import refuse_unverified
 from orchestrion.store.postgres.migrating import KNOWN, applied
 from orchestrion.store.postgres.place import Place
 from orchestrion.store.postgres.session import Session
-from orchestrion.store.postgres.working import opened, transaction
+from orchestrion.store.postgres.working import looking, opened, transaction
 
 SQL: Final = load_statements("orchestrion.store.postgres")
-# One server's worth is enough for one server; the advice is about two, for an upgrade in turns.
-SERVERS: Final = 2
+# For operators, for whoever watches the database, and what PostgreSQL keeps for itself.
+SPARE_CONNECTIONS: Final = 10
 # "firstkey" in ASCII.
 FIRST_KEY_LOCK: Final = 0x66697273746B6579
 _EMPTY: Final = "the database is empty: `orchestrion serve` or `orchestrion db migrate` sets it up"
+_LOOK: Final = "look with `orchestrion keys list`"
+_LOOK_AND_REVOKE: Final = f"{_LOOK}, and revoke a key that nobody was shown"
 _STATUS: Final = """
 select current_setting('server_version') as server, pg_database_size(current_database()) as size,
   current_setting('server_encoding') as server_encoding, current_setting('fsync') as fsync,
@@ -55,18 +57,19 @@ class PostgresOperator:
             empty = not await applied(session)
         if empty:
             await migrating.prepare(self._place)
-        async with self._working() as session:
+        async with self._working(_LOOK_AND_REVOKE) as session:
             return await _create(session, account_id, email)
 
     async def first_key(self) -> CreatedKey | None:
-        async with self._working() as session:
+        async with self._working(_LOOK_AND_REVOKE) as session:
             await session.execute(f"select pg_advisory_xact_lock({FIRST_KEY_LOCK})")
             if await session.fetchrow(SQL["any_key"]) is not None:
                 return None
             return await _create(session, None, None)
 
     async def list_keys(self) -> list[KeyRow]:
-        async with self._working() as session:
+        async with self._looking() as session:
+            await _refuse_unfit(session)
             found = await session.fetch(SQL["list_keys"])
         return [
             KeyRow(key_id=key_id, account_id=account_id, created_at=created, revoked_at=revoked)
@@ -74,7 +77,7 @@ class PostgresOperator:
         ]
 
     async def revoke_key(self, key_id: str) -> bool:
-        async with self._working() as session:
+        async with self._working(_LOOK) as session:
             done = await session.execute(SQL["revoke_key"], key_id, await _now(session))
         return done != "UPDATE 0"
 
@@ -117,28 +120,36 @@ class PostgresOperator:
         return migrating.script(due(found, KNOWN, selection))
 
     def _connections(self, allowed: str) -> Check:
-        place = self._place
-        each = place.writers + place.readers + place.long_readers
-        advice = f"raise it: each server process takes up to {each}, operators one more"
-        enough = int(allowed) > SERVERS * each
-        return Check(name="max_connections", value=allowed, advice="" if enough else advice)
+        each = self._place.connections
+        # One process, and the one that takes its place in an upgrade.
+        least = 2 * each + SPARE_CONNECTIONS
+        return Check(
+            name="max_connections",
+            value=allowed,
+            advice=f"raise it to {least} at least" if int(allowed) < least else "",
+            note=f"needed: {each} x workers x machines + {each} x workers + {SPARE_CONNECTIONS}",
+        )
 
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[Session]:
         """Run one transaction, whatever the schema. Behind a pooler nothing else is one session."""
-        async with opened(self._place) as session, transaction(session):
+        async with opened(self._place) as session, looking(session):
             yield session
 
     @asynccontextmanager
-    async def _working(self) -> AsyncIterator[Session]:
+    async def _working(self, on_doubt: str) -> AsyncIterator[Session]:
         """Run one transaction on the schema that this program knows."""
-        async with self._looking() as session:
-            found = await applied(session)
-            if not found:
-                raise StoreRefused(_EMPTY)
-            refuse_departed(found, KNOWN)
-            await refuse_unverified(session)
+        async with opened(self._place) as session, transaction(session, on_doubt):
+            await _refuse_unfit(session)
             yield session
+
+
+async def _refuse_unfit(session: Session) -> None:
+    found = await applied(session)
+    if not found:
+        raise StoreRefused(_EMPTY)
+    refuse_departed(found, KNOWN)
+    await refuse_unverified(session)
 
 
 def _on(name: str, value: str) -> Check:

@@ -52,6 +52,9 @@ LONG_READER: Final = Role(name="long reader", statement_seconds=15, lock_seconds
 NOTIFIER: Final = Role(name="notifier", statement_seconds=5, lock_seconds=2, idle_seconds=10)
 # Migrations and copies: long statements, but no long wait for a lock that others queue behind.
 OPERATOR: Final = Role(name="operator", statement_seconds=0, lock_seconds=5, idle_seconds=600)
+# What the sessions of a server are called; a pooler's are all called by the first word. An
+# operator's are never called so.
+SERVING: Final = tuple(f"{APPLICATION} {role.name}" for role in (WRITER, READER, LONG_READER))
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
+    @property
+    def connections(self) -> int:
+        """How many sessions one process of a server opens at most."""
+        return self.writers + self.readers + self.long_readers
+
     def addresses(self) -> tuple[str, ...]:
         """Give one address per host named, so that a dead one costs no more than its own time."""
         parts = urlsplit(self.url)
@@ -108,10 +116,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def start_up(self, role: Role) -> dict[str, str]:
         """Give what a session is started with; a pooler would hand the session to others."""
+        name = f"{APPLICATION} {role.name}"
         if self.pooler == "transaction":
-            return {"application_name": APPLICATION}
+            return {"application_name": APPLICATION if name in SERVING else name}
         return {
-            "application_name": f"{APPLICATION} {role.name}",
+            "application_name": name,
             **role.settings(),
             **_PLANS,
             # Time out a client that died silently, so that its locks go.

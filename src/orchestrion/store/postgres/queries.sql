@@ -149,37 +149,80 @@ from moment left join locked on true;
 select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now;
 
 -- name: load_claimable
--- Rides on tasks_claimable, which gives the order, by one probe per distinct priority, whatever is
--- scheduled for later; and on tasks_leased for what is overdue, which the sweeper keeps few. What is
--- due is judged by a time of its own: the batch's is read when these rows are locked too.
-with recursive levels (priority) as (
+-- Rides on tasks_claimable and, for what came back to the queue, on tasks_returned, which give the
+-- order, by one probe per distinct priority, whatever is scheduled for later; and on tasks_leased
+-- for what is overdue, which the sweeper keeps few. Priorities that are known begin at a due time,
+-- and the others are looked for between them. What is due is judged by a time of its own: the
+-- batch's is read when these rows are locked too.
+with recursive fresh (priority) as (
+  select (
+    select coalesce(
+      (
+        select priority from tasks
+        where account_id = $1 and type = $2 and status = 'pending' and updated_at <= created_at
+          and priority < 2147483647 and priority > coalesce(known.priority, -1)
+        order by priority desc
+        limit 1
+      ),
+      known.priority
+    )
+    from (
+      select max(known.priority) as priority
+      from unnest($6::int[], $7::bigint[]) as known (priority, due_at)
+      where known.priority < 2147483647
+    ) as known
+  )
+  union all
+  select (
+    select coalesce(
+      (
+        select priority from tasks
+        where account_id = $1 and type = $2 and status = 'pending' and updated_at <= created_at
+          and priority < fresh.priority and priority > coalesce(known.priority, -1)
+        order by priority desc
+        limit 1
+      ),
+      known.priority
+    )
+    from (
+      select max(known.priority) as priority
+      from unnest($6::int[], $7::bigint[]) as known (priority, due_at)
+      where known.priority < fresh.priority
+    ) as known
+  )
+  from fresh where fresh.priority is not null
+), returned (priority) as (
   select (
     select priority from tasks
-    where account_id = $1 and type = $2 and status = 'pending'
+    where account_id = $1 and type = $2 and status = 'pending' and updated_at > created_at
     order by priority desc
     limit 1
   )
   union all
   select (
     select priority from tasks
-    where account_id = $1 and type = $2 and status = 'pending'
-      and priority < levels.priority
+    where account_id = $1 and type = $2 and status = 'pending' and updated_at > created_at
+      and priority < returned.priority
     order by priority desc
     limit 1
   )
-  from levels where levels.priority is not null
+  from returned where returned.priority is not null
 )
 (
   select false as overdue, ready.*
-  from levels cross join lateral (
+  from fresh cross join lateral (
+    select coalesce(max(known.due_at), 0) as due_at
+    from unnest($6::int[], $7::bigint[]) as known (priority, due_at)
+    where known.priority = fresh.priority
+  ) as front cross join lateral (
     select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
       max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
       created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
       output_id, lease_token, traceparent,
       given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
     from tasks
-    where account_id = $1 and type = $2 and status = 'pending'
-      and priority = levels.priority
+    where account_id = $1 and type = $2 and status = 'pending' and updated_at <= created_at
+      and priority = fresh.priority and due_at >= front.due_at
       and due_at <= (
         select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
       )
@@ -190,57 +233,121 @@ with recursive levels (priority) as (
   limit $4
 )
 union all
-select true as overdue, ended.*
-from (
-  select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
-    lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
-    updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
-    lease_token, traceparent,
-    given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
-  from tasks
-  where account_id = $1 and type = $2 and status = 'claimed'
-    and lease_expires_at <= (
-      select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
-    )
-  order by priority desc, due_at, id
-  limit $5
-  for update skip locked
-) as ended;
+(
+  select false as overdue, ready.*
+  from returned cross join lateral (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+      max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+      created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+      output_id, lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
+    from tasks
+    where account_id = $1 and type = $2 and status = 'pending' and updated_at > created_at
+      and priority = returned.priority
+      and due_at <= (
+        select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+      )
+    order by due_at, id
+    limit $4
+    for update skip locked
+  ) as ready
+  limit $4
+)
+union all
+(
+  select true as overdue, ended.*
+  from (
+    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+      max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+      created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+      output_id, lease_token, traceparent,
+      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
+    from tasks
+    where account_id = $1 and type = $2 and status = 'claimed' and lease_expires_at > $8
+      and lease_expires_at <= (
+        select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+      )
+    order by priority desc, due_at, id
+    limit $5
+    for update skip locked
+  ) as ended
+);
 
 -- name: load_claimable_of_many
--- Rides on tasks_claimable and tasks_leased: the same for several types at once.
+-- Rides on tasks_claimable, tasks_returned and tasks_leased: the same for several types at once.
 select asked.place, found.*
-from unnest($1::text[], $2::text[], $4::int[], $5::int[])
-  with ordinality as asked (account_id, type, pending, overdue, place)
+from unnest($1::text[], $2::text[], $4::int[], $5::int[], $6::bigint[])
+  with ordinality as asked (account_id, type, pending, overdue, ended_after, place)
 cross join lateral (
-  with recursive levels (priority) as (
+  with recursive fresh (priority) as (
+    select (
+      select coalesce(
+        (
+          select priority from tasks
+          where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at <= created_at
+            and priority < 2147483647 and priority > coalesce(known.priority, -1)
+          order by priority desc
+          limit 1
+        ),
+        known.priority
+      )
+      from (
+        select max(known.priority) as priority
+        from unnest($7::bigint[], $8::int[], $9::bigint[]) as known (place, priority, due_at)
+        where known.place = asked.place and known.priority < 2147483647
+      ) as known
+    )
+    union all
+    select (
+      select coalesce(
+        (
+          select priority from tasks
+          where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at <= created_at
+            and priority < fresh.priority and priority > coalesce(known.priority, -1)
+          order by priority desc
+          limit 1
+        ),
+        known.priority
+      )
+      from (
+        select max(known.priority) as priority
+        from unnest($7::bigint[], $8::int[], $9::bigint[]) as known (place, priority, due_at)
+        where known.place = asked.place and known.priority < fresh.priority
+      ) as known
+    )
+    from fresh where fresh.priority is not null
+  ), returned (priority) as (
     select (
       select priority from tasks
-      where account_id = asked.account_id and type = asked.type and status = 'pending'
+      where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at > created_at
       order by priority desc
       limit 1
     )
     union all
     select (
       select priority from tasks
-      where account_id = asked.account_id and type = asked.type and status = 'pending'
-        and priority < levels.priority
+      where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at > created_at
+        and priority < returned.priority
       order by priority desc
       limit 1
     )
-    from levels where levels.priority is not null
+    from returned where returned.priority is not null
   )
   (
     select false as overdue, ready.*
-    from levels cross join lateral (
+    from fresh cross join lateral (
+      select coalesce(max(known.due_at), 0) as due_at
+      from unnest($7::bigint[], $8::int[], $9::bigint[]) as known (place, priority, due_at)
+      where known.place = asked.place and known.priority = fresh.priority
+    ) as front cross join lateral (
       select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
         max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
         created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
         output_id, lease_token, traceparent,
         given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
       from tasks
-      where account_id = asked.account_id and type = asked.type and status = 'pending'
-        and priority = levels.priority
+      where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at <= created_at
+        and priority = fresh.priority and due_at >= front.due_at
         and due_at <= (
           select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
         )
@@ -251,22 +358,45 @@ cross join lateral (
     limit asked.pending
   )
   union all
-  select true as overdue, ended.*
-  from (
-    select account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
-      lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
-      updated_at, completed_at, last_failed_at, last_failure_reason, result, output_id,
-      lease_token, traceparent,
-      given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
-    from tasks
-    where account_id = asked.account_id and type = asked.type and status = 'claimed'
-      and lease_expires_at <= (
-        select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
-      )
-    order by priority desc, due_at, id
-    limit asked.overdue
-    for update skip locked
-  ) as ended
+  (
+    select false as overdue, ready.*
+    from returned cross join lateral (
+      select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+        max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+        created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+        output_id, lease_token, traceparent,
+        given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
+      from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending' and updated_at > created_at
+        and priority = returned.priority
+        and due_at <= (
+          select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+        )
+      order by due_at, id
+      limit asked.pending
+      for update skip locked
+    ) as ready
+    limit asked.pending
+  )
+  union all
+  (
+    select true as overdue, ended.*
+    from (
+      select account_id, id, type, payload, status, priority, scheduled_at, attempt_count,
+        max_attempts, lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at,
+        created_at, updated_at, completed_at, last_failed_at, last_failure_reason, result,
+        output_id, lease_token, traceparent,
+        given_back_by, claim_key, claim_digest, release_count, cancel_requested_at
+      from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'claimed' and lease_expires_at > asked.ended_after
+        and lease_expires_at <= (
+          select coalesce($3::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+        )
+      order by priority desc, due_at, id
+      limit asked.overdue
+      for update skip locked
+    ) as ended
+  )
 ) as found;
 
 -- name: count_live_leases
@@ -274,7 +404,15 @@ cross join lateral (
 -- a heartbeat that is being committed may have renewed it.
 select
   count(*) filter (where lease_expires_at > moment),
-  min(lease_expires_at) filter (where lease_expires_at > moment),
+  (
+    -- Not of those counted: where the limit cuts, they are the last to end.
+    select lease_expires_at from tasks
+    where account_id = $1 and status = 'claimed' and lease_expires_at > (
+      select coalesce($2::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+    )
+    order by lease_expires_at
+    limit 1
+  ),
   array_agg(id) filter (where lease_expires_at <= moment)
 from (
   select id, lease_expires_at, (

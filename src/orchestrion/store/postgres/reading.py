@@ -21,8 +21,9 @@ from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 from orchestrion.store.postgres import explaining, looking
-from orchestrion.store.postgres.connecting import Pool
+from orchestrion.store.postgres.connecting import Pool, begin, roll_back
 from orchestrion.store.postgres.faults import before_commit
+from orchestrion.store.postgres.session import Session
 
 SQL: Final = load_statements("orchestrion.store.postgres")
 # Above every ULID: a first page starts here.
@@ -206,11 +207,24 @@ class PostgresReader:
 
 
 async def _fetch(pool: Pool, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
-    async with pool.connection() as connection:
+    async with pool.connection() as session:
         try:
-            return await connection.fetch(SQL[statement], *arguments)
+            if session.pooled:
+                return await _fetch_limited(session, statement, *arguments)
+            return await session.fetch(SQL[statement], *arguments)
         except Exception as error:
+            await roll_back(session)
             raise before_commit(error) from error
+
+
+async def _fetch_limited(
+    session: Session, statement: str, *arguments: object
+) -> Sequence[asyncpg.Record]:
+    """Read in a transaction: where sessions are lent only that can carry limits."""
+    await begin(session)
+    found: Sequence[asyncpg.Record] = await session.fetch(SQL[statement], *arguments)
+    await session.execute("rollback")
+    return found
 
 
 async def _account(pool: Pool, account_id: AccountId) -> Account | None:

@@ -19,12 +19,14 @@ _DURABILITY = "select current_setting('fsync'), current_setting('synchronous_com
 class Session(asyncpg.Connection):
     """A connection that keeps the last warning it was sent and knows how to begin here."""
 
-    __slots__ = ("begin_text", "commit_seconds", "committing", "transport", "warned")
+    __slots__ = ("begin_text", "commit_seconds", "committing", "pooled", "transport", "warned")
 
     def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:  # noqa: ANN401 - the driver's
         super().__init__(protocol, transport, *rest)
         self.transport: asyncio.Transport = transport
         self.begin_text = ""
+        # Lent for a transaction at a time, so that what it is told holds no longer than that.
+        self.pooled = False
         self.commit_seconds = 0.0
         # A commit that has not been answered yet.
         self.committing: asyncio.Task[str] | None = None
@@ -85,7 +87,12 @@ async def _connect(address: str, place: Place, role: Role) -> Session:
     )
     session.begin_text = place.begin(role)
     session.commit_seconds = place.commit_seconds
-    _notice_dead_peer(session.transport.get_extra_info("socket"), place)
+    session.pooled = pooled
+    try:
+        _notice_dead_peer(session.transport.get_extra_info("socket"), place)
+    except BaseException:
+        session.terminate()
+        raise
     return session
 
 
@@ -100,7 +107,9 @@ def _refuse_unfit(session: Session) -> None:
         raise StoreRefused(message)
 
 
-def _notice_dead_peer(connected: socket.socket, place: Place) -> None:
+def _notice_dead_peer(connected: socket.socket | None, place: Place) -> None:
+    if connected is None:
+        raise ConnectionResetError("the connection was lost as soon as it was made")
     if connected.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

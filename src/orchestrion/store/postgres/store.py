@@ -52,4 +52,5 @@ class PostgresStore:
                 self.commits += 1
             else:
                 await roll_back(session)
+            self._loader.done(view)
         return result

@@ -7,11 +7,13 @@ from typing import Final
 
 import asyncpg
 
-from orchestrion.core.faults import StoreRefused, Unavailable
+from orchestrion.core.faults import Conflict, Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.store.postgres.connecting import begin, commit
 from orchestrion.store.postgres.place import OPERATOR, Place
 from orchestrion.store.postgres.session import Session, open_session
 
 CLOSING_SECONDS: Final = 2.0
+_LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 @asynccontextmanager
@@ -20,11 +22,10 @@ async def opened(place: Place, patience_seconds: float = 0) -> AsyncIterator[Ses
     session = await _open(place, patience_seconds)
     try:
         yield session
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (*_LOST, Poison, Conflict) as error:
         raise StoreRefused(f"cannot use the database {place.shown}: {_said(error)}") from error
     finally:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            await session.close(timeout=CLOSING_SECONDS)
+        await _close(session)
 
 
 async def _open(place: Place, patience_seconds: float) -> Session:
@@ -38,17 +39,44 @@ async def _open(place: Place, patience_seconds: float) -> Session:
             await asyncio.sleep(place.first_backoff_seconds)
 
 
+async def _close(session: Session) -> None:
+    if session.committing is None:
+        with suppress(*_LOST):
+            await session.close(timeout=CLOSING_SECONDS)
+        return
+    # A farewell would ask the server to cancel the commit, which may be written already.
+    session.terminate()
+    await asyncio.gather(session.committing, return_exceptions=True)
+
+
 @asynccontextmanager
-async def transaction(session: Session) -> AsyncIterator[None]:
-    """Run one transaction."""
-    await session.execute(session.begin_text)
+async def looking(session: Session) -> AsyncIterator[None]:
+    """Run one transaction that changes nothing."""
+    await begin(session)
+    try:
+        yield
+    finally:
+        await _roll_back(session)
+
+
+@asynccontextmanager
+async def transaction(session: Session, on_doubt: str) -> AsyncIterator[None]:
+    """Run one transaction; `on_doubt` says what to do if it may be committed and may not."""
+    await begin(session)
     try:
         yield
     except BaseException:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            await session.execute("rollback")
+        await _roll_back(session)
         raise
-    await session.execute("commit")
+    try:
+        await commit(session)
+    except Unknown as error:
+        raise StoreRefused(f"{_said(error)}; it may have been committed: {on_doubt}") from error
+
+
+async def _roll_back(session: Session) -> None:
+    with suppress(*_LOST):
+        await session.execute("rollback")
 
 
 def _said(error: Exception) -> str:

@@ -91,9 +91,13 @@ where status = 'pending';
 create index tasks_leased on tasks (account_id, lease_expires_at)
 where status = 'claimed';
 
--- Claims: the order of claiming within one type.
+-- Claims: the order of claiming within one type. What came back to the queue stands apart, for of
+-- the others none is ever put before one that was there already.
 create index tasks_claimable on tasks (account_id, type, priority desc, due_at, id)
-where status = 'pending';
+where status = 'pending' and updated_at <= created_at;
+
+create index tasks_returned on tasks (account_id, type, priority desc, due_at, id)
+where status = 'pending' and updated_at > created_at;
 
 create table idempotency_keys (
   account_id text collate "C" not null,
