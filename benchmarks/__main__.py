@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 
 import msgspec
 
-from benchmarks import commits, depth, engine, http, memory, phases, start
+from benchmarks import commits, depth, engine, http, memory, phases, start, waiting
 from benchmarks.conditions import FULL, QUICK, Conditions, Effort
 from benchmarks.figures import Figure, table
 from benchmarks.machine import ROOT, Machine, cores, machine
@@ -20,6 +20,7 @@ from benchmarks.postgres import bloat as postgres_bloat
 from benchmarks.postgres import costs as postgres_costs
 from benchmarks.postgres import engine as postgres_engine
 from benchmarks.postgres import http as postgres_http
+from benchmarks.postgres import waiting as postgres_waiting
 
 SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "http": ("HTTP, whole lives: create → claim → complete, 64 connections", http.measure),
@@ -27,9 +28,11 @@ SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "engine": ("Engine alone: writer and store in one process", engine.measure),
     "depth": ("Claim cost by what lies in the database, against few pending", depth.measure),
     "commits": ("Durability: what an operation costs", commits.measure),
+    "waiting": ("Claims that wait", waiting.measure),
     "memory": ("Memory of the server", memory.measure),
     "start": ("Start of the server", start.measure),
     "postgres-http": ("PostgreSQL, HTTP, whole lives, 64 connections", postgres_http.measure),
+    "postgres-waiting": ("PostgreSQL, claims that wait", postgres_waiting.measure),
     "postgres-engine": ("PostgreSQL, engine alone", postgres_engine.measure),
     "postgres-costs": ("PostgreSQL, what an operation costs", postgres_costs.measure),
     "postgres-age": ("PostgreSQL, claims by how much was done", postgres_age.measure),

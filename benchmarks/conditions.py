@@ -23,6 +23,8 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     starts: int
     aged_lives: int
     window_lives: int
+    handed_over: int
+    idle_seconds: float
 
 
 FULL = Effort(
@@ -39,6 +41,8 @@ FULL = Effort(
     starts=7,
     aged_lives=2_000_000,
     window_lives=100_000,
+    handed_over=500,
+    idle_seconds=60,
 )
 QUICK = Effort(
     rounds=2,
@@ -54,6 +58,8 @@ QUICK = Effort(
     starts=2,
     aged_lives=60_000,
     window_lives=6_000,
+    handed_over=150,
+    idle_seconds=12,
 )
 
 

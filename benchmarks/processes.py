@@ -33,10 +33,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 
     def memory_mib(self, field: str) -> float:
         """Read a size from its status: VmRSS, or VmHWM for the highest so far."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text("utf-8").splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / 1_024
-        raise LookupError(field)
+        return memory_mib_of(self.process.pid, field)
 
     def metric(self, name: str) -> float:
         """Read one sample without labels off the metrics page."""
@@ -88,6 +85,14 @@ def cpu_seconds_of(pid: int) -> float:
     """Read what all threads of a process have used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory_mib_of(pid: int, field: str) -> float:
+    """Read a size from the status of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1_024
+    raise LookupError(field)
 
 
 def free_port() -> int:

@@ -101,6 +101,7 @@ class _Process:
             ),
         )
         self._metrics.watch_queue(lambda: self._service.writer.depth)
+        self._metrics.watch_waiting(lambda: self._service.waiters.room.taken)
         self._welcoming: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event, relieved: asyncio.Event) -> None:

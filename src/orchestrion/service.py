@@ -108,6 +108,8 @@ class Service:
             asyncio.create_task(self.lookout.run(), name="lookout"),
             asyncio.create_task(self._poll_watches(), name="watches"),
         }
+        for looking in self._looking:
+            looking.add_done_callback(self._looking_ended)
 
     def stop_waiting(self) -> None:
         """Answer whoever waits; from now on nobody does."""
@@ -132,6 +134,11 @@ class Service:
         alone = self.around.wakeups is None
         every_seconds = ALONE_POLL_SECONDS if alone else SHARED_POLL_SECONDS
         await self.watches.run(every_seconds, self.around.observer)
+
+    def _looking_ended(self, task: asyncio.Task[None]) -> None:
+        # Only a bug ends it. What is announced still wakes, so the service goes on.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.around.observer.fault(f"{task.get_name()}_died", "", error)
 
     def _writer_ended(self, task: asyncio.Task[None], on_broken: Callable[[], None] | None) -> None:
         if task.cancelled() or task.exception() is None:

@@ -25,6 +25,7 @@ SAMPLES: dict[str, object] = {
     "type": "report",
     "payload": {},
     "items": [],
+    "ids": ["tsk_01M814NJ33M9S346Q3D25VT4F5"],
     "planId": "basic",
     "purchaseId": "pur_01M814R073SS6YS3C4DWA7N360",
     "lease_token": "lse_0f1e2d3c4b5a69788796a5b4c3d2e1f00f",
@@ -98,7 +99,7 @@ def test_defaults_are_the_structs(row: Operation) -> None:
     defaults = {
         field.encode_name: field.default
         for field in msgspec.structs.fields(row.body)
-        if isinstance(field.default, int)
+        if isinstance(field.default, int | str)
     }
 
     shown = {

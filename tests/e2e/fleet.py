@@ -106,6 +106,13 @@ class Caller:
                 self.refused += 1
         raise AssertionError
 
+    async def ask_one(self, index: int, path: str, body: Json) -> Json:
+        """Send a POST to one replica that it must grant."""
+        answer = await self._clients[index].post(path, json=body, headers=self._headers)
+        assert answer.is_success, answer.text
+        found: Json = answer.json()
+        return found
+
     async def create(self, **fields: object) -> httpx2.Response:
         return await self.ask("POST", "/v1/tasks", {"type": "report", "payload": {}, **fields})
 

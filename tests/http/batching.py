@@ -65,6 +65,9 @@ class Names:
             return {name: self.plain(inner) for name, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.plain(one) for one in value]
+        if isinstance(value, bytes):
+            # A digest over what was made up.
+            return len(value)
         return _MADE_UP.sub(self._number, value) if isinstance(value, str) else value
 
     def _number(self, match: re.Match[str]) -> str:

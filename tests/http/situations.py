@@ -212,6 +212,9 @@ def questions() -> Mapping[str, Ask]:
 
 def _questions() -> Iterator[tuple[str, Ask]]:
     yield "show", lambda one: one.caller.show(one.task_id)
+    yield "show in short", lambda one: one.caller.read(f"/v1/tasks/{one.task_id}?view=compact")
+    yield "explain", lambda one: one.caller.read(f"/v1/tasks/{one.task_id}/explain")
+    yield "wait", lambda one: one.caller.send("POST", "/v1/tasks/wait", _waiting_for(one))
     yield "list", lambda one: one.caller.read(f"/v1/tasks?type={one.type}")
     yield "claim_next", lambda one: one.caller.claim_next(one.type)
     for verb in ("claim", "cancel", "requeue"):
@@ -223,6 +226,10 @@ def _questions() -> Iterator[tuple[str, Ask]]:
         yield verb, _asking(verb)
         yield f"{verb} with its token", _asking_with_token(verb)
         yield f"{verb} with a strange token", _asking(verb, lease_token=STRANGE_TOKEN)
+
+
+def _waiting_for(situation: Situation) -> Json:
+    return {"ids": [situation.task_id], "wait_seconds": 0}
 
 
 def _asking(verb: str, **fields: object) -> Ask:
@@ -244,4 +251,6 @@ def fitting_body(endpoint: str, situation: Situation) -> Json | None:
         return {"type": situation.type, "payload": {}}
     if endpoint == "/v1/tasks/claim":
         return {"type": situation.type}
+    if endpoint == "/v1/tasks/wait":
+        return _waiting_for(situation)
     return None

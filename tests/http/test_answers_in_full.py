@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.http.batching import item_of, together
 from tests.http.callers import Caller, Response
 from tests.http.goldens import check_golden
 
@@ -27,6 +28,50 @@ async def created_for_later(caller: Caller) -> Response:
 async def claimed_next(caller: Caller) -> Response:
     await caller.task()
     return await caller.claim_next(worker_id="worker-7")
+
+
+async def claimed_several(caller: Caller) -> Response:
+    await caller.task()
+    await caller.task(priority=1)
+    return await caller.claim_next(max_tasks=2)
+
+
+async def created_several(caller: Caller) -> Response:
+    item = {"type": "report", "payload": {}, "idempotencyKey": "k"}
+    return await together(caller, "create", [item, item, {"type": "a b"}])
+
+
+async def completed_several(caller: Caller) -> Response:
+    held, lost = await caller.held(), await caller.held()
+    return await together(
+        caller,
+        "complete",
+        [item_of(held, output_id="out_1"), item_of({**lost, "lease_token": "lse_old"})],
+    )
+
+
+async def renewed_several(caller: Caller) -> Response:
+    return await together(caller, "heartbeat", [item_of(await caller.held())])
+
+
+async def failed_several(caller: Caller) -> Response:
+    return await together(caller, "fail", [item_of(await caller.held(), reason="no paper")])
+
+
+async def completed_and_took_the_next(caller: Caller) -> Response:
+    claim = await caller.held()
+    await caller.task()
+    return await caller.do(
+        "complete",
+        claim["task"]["id"],
+        lease_token=claim["lease_token"],
+        claim_next={"type": "report"},
+    )
+
+
+async def failed_and_found_no_other(caller: Caller) -> Response:
+    claim = await caller.held()
+    return await caller.do("fail", claim["task"]["id"], claim_next={"type": "other"})
 
 
 async def claimed_nothing(caller: Caller) -> Response:
@@ -208,6 +253,13 @@ SCENES: tuple[Scene, ...] = (
     created_for_later,
     claimed_next,
     claimed_nothing,
+    claimed_several,
+    created_several,
+    completed_several,
+    renewed_several,
+    failed_several,
+    completed_and_took_the_next,
+    failed_and_found_no_other,
     claimed_by_id,
     shown_pending,
     shown_claimed,

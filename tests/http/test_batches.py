@@ -270,8 +270,7 @@ async def test_an_idempotency_key_in_the_header_means_nothing_to_a_batch(caller:
     key = {"Idempotency-Key": "k"}
 
     answers = [
-        await caller.send("POST", "/v1/tasks/batch", {"items": [GOOD, GOOD]}, key)
-        for _ in range(2)
+        await caller.send("POST", "/v1/tasks/batch", {"items": [GOOD, GOOD]}, key) for _ in range(2)
     ]
 
     assert len({item["body"]["id"] for answer in answers for item in items_of(answer)}) == 4

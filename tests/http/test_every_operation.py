@@ -31,6 +31,15 @@ async def check_task_status(caller: Caller) -> Response:
     return await caller.show((await caller.task())["id"])
 
 
+async def explain_task(caller: Caller) -> Response:
+    return await caller.read(f"/v1/tasks/{(await caller.task())['id']}/explain")
+
+
+async def wait_for_tasks(caller: Caller) -> Response:
+    ended = await caller.dead()
+    return await caller.send("POST", "/v1/tasks/wait", {"ids": [ended["id"]]})
+
+
 async def cancel_task(caller: Caller) -> Response:
     return await caller.do("cancel", (await caller.task())["id"])
 
@@ -76,6 +85,8 @@ USES: Mapping[str, Use] = MappingProxyType(
         "complete_tasks": batch("complete"),
         "fail_tasks": batch("fail"),
         "heartbeat_tasks": batch("heartbeat"),
+        "explain_task": explain_task,
+        "wait_for_tasks": wait_for_tasks,
         "cancel_task": cancel_task,
         "requeue_task": requeue_task,
         "list_plans": reading("/v1/billing/plans"),

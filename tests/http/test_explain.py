@@ -114,6 +114,20 @@ async def test_a_last_lease_does_not_clear(caller: Caller) -> None:
     assert blocked(over) == [{"reason": "last_lease_ended", "since": "2027-01-15T08:01:00.000Z"}]
 
 
+async def test_a_cancel_that_was_asked_for_blocks_for_good(caller: Caller) -> None:
+    claim = await caller.held(leaseDurationSeconds=60)
+    caller.service.clock.advance(5)
+    ok(await caller.do("cancel", claim["task"]["id"], force=True))
+
+    alive = await explained(caller, claim["task"]["id"])
+    caller.service.clock.advance(60)
+    over = await explained(caller, claim["task"]["id"])
+
+    asked = {"reason": "cancel_requested", "since": "2027-01-15T08:00:05.000Z"}
+    assert blocked(alive) == [{"reason": "leased", "since": "2027-01-15T08:00:00.000Z"}, asked]
+    assert blocked(over) == [asked]
+
+
 @pytest.mark.parametrize("state", ["completed", "cancelled", "dead_letter"])
 async def test_what_has_ended_says_when(state: str, caller: Caller) -> None:
     claim = await caller.held(maxAttempts=1)

@@ -1,6 +1,7 @@
 """Claims that wait over HTTP: what they answer, what they cost, and what else they may ask for."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -168,7 +169,7 @@ async def test_an_end_of_an_attempt_may_wait_for_what_comes_next(queue: Queue) -
 
 
 @pytest.fixture
-async def hosted(database: Database) -> "Any":
+async def hosted(database: Database) -> AsyncIterator[Harness]:
     async with running(database, ServiceOptions(catalogue=HOSTED)) as service:
         yield service
 

@@ -113,6 +113,14 @@ def test_faults_and_refusals_are_counted(metrics: Metrics) -> None:
     assert value(metrics, "orchestrion_requests_refused_total", reason="queue_full") == 2
 
 
+def test_who_waits_is_counted_at_every_scrape(metrics: Metrics) -> None:
+    assert value(metrics, "orchestrion_waiting") == 0
+
+    metrics.watch_waiting(lambda: 7)
+
+    assert value(metrics, "orchestrion_waiting") == 7
+
+
 def test_queue_depth_is_asked_for_at_every_scrape(metrics: Metrics) -> None:
     assert value(metrics, "orchestrion_queue_depth") == 0
 

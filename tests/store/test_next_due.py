@@ -28,9 +28,7 @@ def after(seconds: float) -> Instant:
 
 
 def pending(number: int, seconds: float, **changes: object) -> Task:
-    at = after(seconds)
-    changes = {"account_id": ACCOUNT_ID, "scheduled_at": at, **changes}
-    return a_task(id=a_task_id(number), **changes)
+    return a_task(id=a_task_id(number), scheduled_at=after(seconds), **changes)
 
 
 def leased(number: int, seconds: float, **changes: object) -> Task:

@@ -576,7 +576,7 @@ def test_an_artifact_is_named_percent_encoded_under_the_base_that_was_set() -> N
     action = guide.viewing(task, NOW).next_actions[0]
 
     assert action.endpoint == "https://files.example/v1/outputs/a%2Fb%20%3F%23%C3%A9%25../content"
-    assert "Never send your Orchestrion key there" in action.description
+    assert "Never send your Orchestrion key there" in str(action.description)
 
 
 def test_on_the_wire_absent_fields_are_absent_and_present_ones_in_order() -> None:

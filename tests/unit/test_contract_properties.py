@@ -173,7 +173,7 @@ def constant_descriptions() -> set[str]:
         actions.next_page("/v1/tasks?cursor=abc"),
         actions.download("https://files.example/x"),
     ]
-    return {action.description for action in (*fixed, *made)}
+    return {str(action.description) for action in (*fixed, *made)}
 
 
 CONSTANT = constant_descriptions()

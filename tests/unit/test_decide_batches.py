@@ -44,7 +44,7 @@ def several(count: int, *types: str, number: int = 1) -> ClaimNext:
 
 
 def pending(*numbers: int, **changes: object) -> list[Task]:
-    return [a_task(id=a_task_id(number), **changes) for number in numbers]
+    return [a_task(Status.PENDING, id=a_task_id(number), **changes) for number in numbers]
 
 
 def handed_out(outcome: Outcome) -> list[TaskId]:

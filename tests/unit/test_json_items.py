@@ -56,7 +56,7 @@ def test_what_only_an_item_does_wrong_is_left_to_it(item: str) -> None:
         b'{"items":[1]]}',
         b'{"items":[1]},',
         b'{"items":[1],}',
-        b'{items:[1]}',
+        b"{items:[1]}",
         b'{"items":[1],"items":[1]}',
         b'{"a":1,"a":1,"items":[]}',
         b'{"a":{"b":1,"b":1},"items":[]}',

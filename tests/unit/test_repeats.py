@@ -213,6 +213,13 @@ def test_work_completed_after_a_forced_cancel_stands() -> None:
     assert (completed.status, completed.cancel_requested_at) == (Status.COMPLETED, NOW)
 
 
+def test_a_requeue_wants_the_task_again() -> None:
+    """A server that knows no such requests dead-letters what was asked back."""
+    dead = a_task(Status.DEAD_LETTER, cancel_requested_at=NOW)
+
+    assert expect(Task, lifecycle.requeue(dead, NOW)).cancel_requested_at is None
+
+
 def test_a_heartbeat_keeps_a_lease_that_was_asked_back() -> None:
     asked = expect(Task, lifecycle.request_cancel(LIVE, NOW))
 

@@ -87,7 +87,7 @@ class AwaitingHandlers:
         answer = WaitAnswer(
             items=await self._items(seen, request),
             remaining=seen.remaining,
-            not_found=seen.missing,
+            not_found=seen.missing or (),
             timed_out=seen.timed_out,
             agent_contract=awaited(seen, pause),
         )

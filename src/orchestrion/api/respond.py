@@ -107,7 +107,8 @@ class Responder:
                 unknown = claimed.situation is Situation.COMMIT_UNKNOWN
                 guidance = self.guide.refused(claimed, attempt_of(request) if unknown else CLAIM)
             case _:
-                guidance = contract.EMPTY_CLAIM
+                message = f"no answer for {type(claimed).__name__}"
+                raise AssertionError(message)
         answer = _finished_answer(
             *_fields(outcome.task),
             # What ended has ended: this very request need not be sent again.

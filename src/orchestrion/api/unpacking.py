@@ -12,6 +12,7 @@ from orchestrion.core.strict_json import JsonObject, Malformed
 Item = TypeVar("Item", bound=msgspec.Struct)
 
 _ITEMS = "items"
+_COUNT = f"'items' must hold 1 to {BATCH_ITEMS_MAX} items."
 
 
 def unpack(
@@ -23,15 +24,24 @@ def unpack(
     """
     try:
         whole, value = decode(body, batch)
-    except Malformed:
+    except Malformed as error:
         # Nearly always all is well, and one reading tells; else each item is read by itself.
-        texts = split_items(body, _ITEMS) if body else None
-        if texts is None or not 0 < len(texts) <= BATCH_ITEMS_MAX:
-            raise
-        return [_read(text, item) for text in texts]
+        return [_read(text, item) for text in _texts(body, error)]
     values = value[_ITEMS]
     assert isinstance(values, list), "the struct says so"
     return list(zip(getattr(whole, _ITEMS), values, strict=True))
+
+
+def _texts(body: bytes, error: Malformed) -> list[str]:
+    try:
+        texts = split_items(body, _ITEMS)
+    except Malformed:
+        texts = None
+    if texts is None:
+        raise error
+    if not 0 < len(texts) <= BATCH_ITEMS_MAX:
+        raise Malformed(_COUNT)
+    return texts
 
 
 def _read(text: str, item: type[Item]) -> tuple[Item, JsonObject] | Malformed:

@@ -188,14 +188,16 @@ def listed(next_endpoint: str | None) -> AgentContract:
 
 
 def awaited(seen: Seen, wait_seconds: int) -> AgentContract:
-    """Guide whoever waited for tasks: read what has come, then wait for what remains."""
+    """Guide whoever waited for tasks: look at the first, then wait for what remains.
+
+    It is looked at even where nothing has come: it may be that nobody works on it.
+    """
+    shown = (*seen.met, *seen.remaining)
+    first = actions.check(shown[0]) if shown else actions.LIST
     again = replace(actions.WAIT_FOR_TASKS, retry_after_seconds=wait_seconds)
-    steps = [actions.check(one) for one in (*seen.met[:1], *seen.remaining[:1])]
-    if seen.remaining:
-        # Before anything has come, all there is to do is wait.
-        steps.insert(len(seen.met[:1]), again)
-    first, *rest = steps or [actions.LIST]
-    return AgentContract(next_actions=(recommended(first), *rest))
+    return AgentContract(
+        next_actions=(recommended(first), again) if seen.remaining else (recommended(first),)
+    )
 
 
 def billing_status(*, guide: Guide, quota_left: int, lapsed: str) -> AgentContract:

@@ -33,9 +33,10 @@ class Leased(msgspec.Struct, frozen=True):
 
 
 class TypeState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account has of one type; counts go to one more than COUNTED_MAX at most.
+    """What an account has of one type. Nothing is counted on past COUNTED_MAX.
 
-    `leased` are those found among the account's `leases_read` first leases to end.
+    `next_due_at` is of whatever waits, and may be past. `leased` are those found among the
+    account's `leases_read` first leases to end.
     """
 
     type: str
@@ -77,13 +78,10 @@ def emptiness(states: Sequence[TypeState], similar_types: Sequence[str] = ()) ->
         default=None,
     )
     counts = _counts(states)
-    if counts.pending_due:
-        reason, following = None, now
-    else:
-        reason = _reason(states, counts, scheduled_for, released_at)
-        following = _first(scheduled_for, released_at)
+    ready = counts.pending_due > 0 or (scheduled_for is not None and scheduled_for <= now)
+    following = now if ready else _first(scheduled_for, released_at)
     return Emptiness(
-        reason=reason,
+        reason=None if ready else _reason(states, counts, scheduled_for, released_at),
         # A lease that has ended is given back by whoever looks next.
         next_claimable_at=None if following is None else max(following, now),
         counts=counts,
@@ -118,7 +116,7 @@ def _counts(states: Sequence[TypeState]) -> Counts:
         pending_due=min(due, COUNTED_MAX),
         scheduled=min(scheduled, COUNTED_MAX),
         leased=min(leased, COUNTED_MAX),
-        capped=max(due, scheduled, leased, read) > COUNTED_MAX,
+        capped=max(due + scheduled, leased, read) > COUNTED_MAX,
     )
 
 

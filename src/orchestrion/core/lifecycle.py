@@ -225,6 +225,8 @@ def requeue(task: Task, now: Instant) -> Task | Rejection:
         status=TABLE[DEAD_LETTER, REQUEUE].target,
         attempt_count=0,
         release_count=0,
+        # An older server may have dead-lettered what was asked back; now it is wanted again.
+        cancel_requested_at=None,
         scheduled_at=None,
         updated_at=now,
     )

@@ -46,6 +46,7 @@ def _add(needs: Needs, command: Single) -> None:
             CompleteTask() | FailTask() | Heartbeat() | ReleaseTask() | UndoClaim() | RequeueTask()
         ):
             needs.tasks.add((command.account_id, command.task_id))
+            _count(needs.ending, command.account_id)
         case ClaimNext():
             _add_claim(needs, command)
         case CreateTask():

@@ -37,6 +37,7 @@ class Needs:
         "claim_keys",
         "claims",
         "deeper",
+        "ending",
         "idempotency",
         "leases",
         "naming",
@@ -53,6 +54,7 @@ class Needs:
         self.request_counts: set[CountKey] = set()
         self.claims: dict[TypeKey, int] = {}
         self.leases: dict[AccountId, int] = {}
+        self.ending: dict[AccountId, int] = {}
         self.naming: dict[AccountId, int] = {}
         self.deeper: set[TypeKey] = set()
 
@@ -62,6 +64,13 @@ class Needs:
         Cancels and claims by id may take a loaded candidate away before a claim sees it.
         """
         return self.claims[key] + self.naming.get(key[0], 0)
+
+    def lease_count(self, account_id: AccountId, most: int) -> int:
+        """Say how many live leases of an account to count, where a plan allows `most`.
+
+        One too many is enough to know, also after the batch has ended what it names.
+        """
+        return most + 1 + self.ending.get(account_id, 0)
 
     def overdue(self, key: TypeKey) -> int:
         """Say how many overdue rows to load for a type."""

@@ -54,4 +54,4 @@ class Asked:
         for one in asks:
             newer = self._unsaved.get(one.account_id, {})
             both = merged(one, Asks(account_id=one.account_id, at=newer))
-            self._unsaved[one.account_id] = dict(reversed(both.at.items()))
+            self._unsaved[one.account_id] = dict(reversed(list(both.at.items())))

@@ -68,7 +68,9 @@ class Waiters:
             outcome = await waiter.future
             return replace(outcome, waited=True) if isinstance(outcome, NoTask) else outcome
         except asyncio.CancelledError:
-            if waiter.attempt is not None:
+            if waiter.attempt is None:
+                waiter.rested_until = self._clock.monotonic()
+            else:
                 waiter.attempt.cancel()
             self.taking.take_back(waiter.future)
             raise
@@ -160,6 +162,7 @@ class Waiters:
     def _join(self, command: ClaimNext) -> Waiter:
         lines = [self._line((command.account_id, type_)) for type_ in command.types]
         waiter = Waiter(next(self._arrivals), command, lines)
+        waiter.rested_until = self._clock.monotonic()
         self.room.enter(command.account_id)
         for line in lines:
             line.length += 1

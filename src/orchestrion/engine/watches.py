@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from orchestrion.core.clock import Clock
 from orchestrion.core.ids import AccountId, TaskId
@@ -19,7 +19,7 @@ from orchestrion.core.outcomes import Rejection
 from orchestrion.core.view import TaskKey, View
 from orchestrion.core.watching import Goal, Mark, Marks, Seen, mark_of, seen
 from orchestrion.engine.alarm import Alarm
-from orchestrion.engine.ports import Observer, Reader
+from orchestrion.engine.ports import Observer
 from orchestrion.engine.room import FULL, Patience, Room
 from orchestrion.engine.writer import Writer
 
@@ -33,6 +33,14 @@ POLL_TASKS_MAX: Final = 500
 SPAN_SECONDS: Final = 0.1
 
 Key = TypeVar("Key", TaskKey, int)
+
+
+class MarkReader(Protocol):
+    """What a wait asks of the reader."""
+
+    async def marks(self, account_id: AccountId, ids: Sequence[TaskId]) -> Marks:
+        """Read how tasks are, as far as they are the account's."""
+        ...
 
 
 class Watch:
@@ -89,7 +97,7 @@ class Watch:
 class Watches:
     """Holds callers until their tasks have come to what they wait for."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock, room: Room) -> None:
+    def __init__(self, writer: Writer, reader: MarkReader, clock: Clock, room: Room) -> None:
         self._reader = reader
         self._clock = clock
         self._room = room
@@ -99,9 +107,13 @@ class Watches:
         self._ending: dict[int, set[Watch]] = {}
         self._alarm = Alarm(self.turn)
         self._stopping = False
+        # How many wait, having seen how their tasks are.
+        self.resting = 0
         writer.listeners.append(self._committed)
 
-    def __len__(self) -> int:
+    @property
+    def watched(self) -> int:
+        """How many tasks are waited for."""
         return len(self._watched)
 
     async def wait(self, account_id: AccountId, goal: Goal, patience: Patience) -> Seen | Rejection:
@@ -111,13 +123,17 @@ class Watches:
         if refused or not patience.seconds or self._stopping:
             watch.begin(await self._reader.marks(account_id, goal.ids), next(self._moments))
             return watch.seen if watch.over.is_set() or refused is None else refused
-        began = self._clock.monotonic()
         with self._entered(watch, patience.seconds):
             # Whatever is committed from here on is told, so nothing is missed while reading.
             moment = next(self._moments)
             watch.begin(await self._reader.marks(account_id, goal.ids), moment)
-            await watch.over.wait()
-        patience.waited = self._clock.monotonic() - began
+            began = self._clock.monotonic()
+            self.resting += 1
+            try:
+                await watch.over.wait()
+            finally:
+                self.resting -= 1
+                patience.waited = self._clock.monotonic() - began
         return watch.seen
 
     def stop(self) -> None:

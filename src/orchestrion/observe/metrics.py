@@ -33,6 +33,7 @@ class Metrics(Collector):
         self._jobs = jobs
         self._lines_dropped = lines_dropped
         self._queue_depth: Callable[[], int] = _empty
+        self._waiting: Callable[[], int] = _empty
         self._operations: dict[str, _Operation] = {}
         self._batch_commands = Histogram(BATCH_COMMANDS)
         self._commit_seconds = Histogram(COMMIT_SECONDS)
@@ -47,6 +48,10 @@ class Metrics(Collector):
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Ask this for the writer's queue depth at every scrape."""
         self._queue_depth = depth
+
+    def watch_waiting(self, count: Callable[[], int]) -> None:
+        """Ask this for the number of waiting requests at every scrape."""
+        self._waiting = count
 
     def set_task_counts(self, counts: Mapping[str, int]) -> None:
         """Take a snapshot of how many tasks are in each state."""
@@ -99,6 +104,9 @@ class Metrics(Collector):
         yield self._faults.family("orchestrion_faults", "What broke inside the service.", "event")
         yield GaugeMetricFamily(
             "orchestrion_queue_depth", "Commands waiting for the writer.", self._queue_depth()
+        )
+        yield GaugeMetricFamily(
+            "orchestrion_waiting", "Requests that wait for something to happen.", self._waiting()
         )
         yield CounterMetricFamily(
             "orchestrion_log_lines_dropped", "Log lines lost unwritten.", self._lines_dropped()

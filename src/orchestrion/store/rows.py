@@ -7,6 +7,7 @@ import msgspec
 
 from orchestrion.core.account import Account, ApiKey, Principal, RequestCount
 from orchestrion.core.asking import Asks
+from orchestrion.core.emptiness import Leased
 from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.task import Status, Task
@@ -26,6 +27,11 @@ def task_of(row: Row) -> Task:
     """Build a task from the columns of `load_task`."""
     status = _STATUS[row[_STATUS_COLUMN]]
     return _task(*row[:_STATUS_COLUMN], status, *row[_STATUS_COLUMN + 1 :])
+
+
+def leased_of(row: Row) -> Leased:
+    """Build what is known of a lease from the columns of `list_leases`, behind the type."""
+    return Leased(*row)
 
 
 def mark_of(row: Row) -> tuple[TaskId, Mark]:

@@ -32,6 +32,7 @@ FIXED: Final = 40
 PER_ROW: Final = 25
 # These sort what they were given, or what has a lease or is overdue; no index has their order.
 SORTING: Final = re.compile(
+    r"find_claim_keys(_of_many)?|"
     r"lock_\w+s(_of_many)?|lock_idempotency(_of_many)?|load_claimable(_of_many)?|list_page_claimed"
 )
 
@@ -80,6 +81,7 @@ def filling(many: int) -> list[str]:
         series("api_keys", FEW, "convert_to('hash_' || n, 'utf8'), 'key_' || n, 'acct_' || n, 0"),
         series("idempotency_keys", many, "'acct_' || n % 4, 'key_' || n, 'x', n, ''"),
         series("request_counts", FEW, "'acct_' || n, 'key_' || n, 'reads', n, n"),
+        series("worker_asks", FEW, "'acct_' || n, '{}'"),
         tasks(MIXED, 0, many // 5, type="(array['report', 'mail'])[1 + n % 2]", priority="n % 101"),
         tasks(LATER, 0, FEW),
         tasks(LATER, FEW, many, priority="100", scheduled_at=SOON, due_at=SOON),
@@ -87,7 +89,12 @@ def filling(many: int) -> list[str]:
         tasks(OVER, FEW, many, status=ENDED, updated_at=f"{NOW} - n"),
         tasks(LEASED, 0, FEW),
         tasks(
-            LEASED, FEW, many // 10, status="'claimed'", lease_expires_at=f"{NOW} + n - {2 * FEW}"
+            LEASED,
+            FEW,
+            many // 10,
+            status="'claimed'",
+            lease_expires_at=f"{NOW} + n - {2 * FEW}",
+            claim_key="case n % 2 when 0 then 'claim_' || n end",
         ),
     ]
 
@@ -97,6 +104,7 @@ ONE_OF_EACH: Final = (
     "insert into api_keys values ('x', 'key_x', 'acct_x', 0)",
     "insert into idempotency_keys values ('acct_x', 'key_x', 'x', 0, '')",
     "insert into request_counts values ('acct_x', 'key_x', 'reads', 0, 0)",
+    "insert into worker_asks values ('acct_x', '{}')",
     tasks("acct_x", 0, 1),
     "vacuum analyze",
 )
@@ -115,6 +123,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 IDS: Final = [f"tsk_{number:026d}" for number in range(FEW // 2, FEW // 2 + BATCH)]
 KEYS: Final = [f"key_{4 * number}" for number in range(BATCH)]
+CLAIMS: Final = [f"claim_{FEW + 2 * number}" for number in range(BATCH)]
 PAIRS: Final = ([LATER, OVER] * (BATCH // 2), IDS)
 LAST: Final = "tsk_~"
 EVER: Final = (None, "tsk_" + ulid(NOW, 0), PAGE)
@@ -144,12 +153,21 @@ ASKS: Final = {
         3 * 16,
     ),
     "count_live_leases": Ask("count_live_leases", (LEASED, NOW, FEW, 120_000), FEW),
+    "find_claim_keys": Ask("find_claim_keys", (PAGE, LEASED, CLAIMS), BATCH),
+    "find_claim_keys, none": Ask("find_claim_keys", (PAGE, LEASED, KEYS), BATCH),
+    "find_claim_keys, no leases": Ask("find_claim_keys", (PAGE, OVER, CLAIMS), BATCH),
+    "find_claim_keys_of_many": Ask(
+        "find_claim_keys_of_many", (PAGE, [LEASED] * BATCH, CLAIMS), BATCH
+    ),
     "save_accounts": Ask(
         "save_accounts", (list(ACCOUNTS), ["free"] * 4, NONE[:4], *[ONES[:4]] * 7), 4
     ),
     "save_tasks": Ask(
         "save_tasks",
-        (*PAIRS, ["cancelled"] * BATCH, NONE, ONES, ONES, *[NONE] * 4, ONES, *[NONE] * 6),
+        (
+            *(*PAIRS, ["cancelled"] * BATCH, NONE, ONES, ONES, *[NONE] * 4, ONES, *[NONE] * 6),
+            *(NONE, NONE, NONE, ONES, NONE),
+        ),
         BATCH,
     ),
     "delete_tasks": Ask("delete_tasks", PAIRS, BATCH),
@@ -160,7 +178,30 @@ ASKS: Final = {
     "save_request_counts": Ask(
         "save_request_counts", (list(ACCOUNTS), KEYS[:4], ["reads"] * 4, ONES[:4], ONES[:4]), 4
     ),
+    "next_due": Ask("next_due", (MIXED, ["report", "mail", "fax"], NOW, PAGE), 3 * 101),
+    "next_due, much for later": Ask("next_due", (LATER, ["report"], NOW, PAGE)),
+    "next_due, many leases": Ask("next_due", (LEASED, ["report"], NOW, PAGE), PAGE),
+    "next_due_of_many": Ask(
+        "next_due_of_many",
+        ([MIXED, LATER, OVER, LEASED], ["report"] * 4, NOW, PAGE),
+        101 + PAGE,
+    ),
+    "load_type_state": Ask("load_type_state", (None, MIXED, "report", FEW), 3 * FEW),
+    "load_type_state, much for later": Ask("load_type_state", (None, LATER, "report", PAGE), PAGE),
+    "load_type_state, much has ended": Ask("load_type_state", (None, OVER, "report", PAGE), PAGE),
+    "load_type_state, many leases": Ask("load_type_state", (None, LEASED, "report", PAGE), PAGE),
+    "list_types": Ask("list_types", (MIXED, PAGE), 3),
+    "count_ahead": Ask("count_ahead", (None, MIXED, "report", 50, NOW, LAST, FEW), FEW),
+    "count_ahead, much for later": Ask(
+        "count_ahead", (None, LATER, "report", 0, NOW, LAST, PAGE), PAGE
+    ),
+    "lock_asks": Ask("lock_asks", (list(ACCOUNTS),), 4),
+    "save_asks": Ask("save_asks", (list(ACCOUNTS), ["{}"] * 4), 4),
+    "load_asks": Ask("load_asks", (MIXED,)),
+    "load_tasks": Ask("load_tasks", (None, LATER, IDS), BATCH),
+    "load_marks": Ask("load_marks", (LATER, IDS), BATCH),
     "load_principal": Ask("load_principal", (b"hash_7",)),
+    "set_account": Ask("set_account", ("acct_7", 1)),
     "revoke_key": Ask("revoke_key", ("key_7", NOW)),
     "load_task": Ask("load_task", (None, MIXED, IDS[0])),
     "list_page": Ask("list_page", (None, OVER, LAST, PAGE, None), PAGE),

@@ -170,6 +170,14 @@ CHEAP: Final[dict[str, tuple[str, dict[str, object]]]] = {
         "next_priority",
         {"account_id": ACCOUNT_ID, "type": "report", "below": 101},
     ),
+    "when the next is due": (
+        "next_due",
+        {"account_id": ACCOUNT_ID, "type": "report", "priority": 100},
+    ),
+    "which leases end next": (
+        "next_lease_ends",
+        {"account_id": ACCOUNT_ID, "until": NOW, "limit": LIMIT},
+    ),
     "what can be claimed": ("load_claimable", {**NOBODY_ELSE, "type": "report", "priority": 100}),
     "what waits and is due": ("count_due", {**NOBODY_ELSE, "type": "report", "priority": 100}),
     "what waits for later": ("count_scheduled", {**NOBODY_ELSE, "type": "report", "priority": 100}),

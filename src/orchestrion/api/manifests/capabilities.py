@@ -79,6 +79,8 @@ def _limits() -> Json:
             "per_server_max": limits.WAITERS_MAX,
             "per_account_and_server_max": limits.WAITERS_PER_ACCOUNT_MAX,
             "per_worker_of_the_plan": limits.WAITERS_PER_WORKER,
+            "tasks_per_request_max": limits.WAIT_TASKS_MAX,
+            "tasks_per_server_max": limits.WATCHED_TASKS_MAX,
         },
         "claim_max_tasks": {"min": limits.CLAIM_TASKS_MIN, "max": limits.CLAIM_TASKS_MAX},
         "payload_and_result": {
@@ -116,6 +118,7 @@ def _limits() -> Json:
             "counted_max": limits.COUNTED_MAX,
             "similar_types_max": limits.SIMILAR_TYPES_MAX,
             "types_compared_max": limits.TYPES_COMPARED_MAX,
+            "types_asked_max": limits.TYPES_ASKED_MAX,
         },
         "waits": {
             "heartbeats_per_lease": limits.HEARTBEATS_PER_LEASE,

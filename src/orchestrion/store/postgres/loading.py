@@ -119,8 +119,7 @@ class Loader:
             if bound + wanted <= self._bounds.fewest:
                 counted[account_id] = _Leases(live=bound)
                 continue
-            # One lease too many is enough to know, also after this batch has ended what it names.
-            limit = self._bounds.most + 1 + len(needs.tasks)
+            limit = needs.lease_count(account_id, self._bounds.most)
             live, first_end, doubtful = await session.fetchrow(
                 SQL["count_live_leases"], account_id, self._now, limit, RENEWAL_MAX
             ) or (0, None, None)

@@ -34,6 +34,7 @@ SPARE_CONNECTIONS: Final = 10
 FIRST_KEY_LOCK: Final = 0x66697273746B6579
 _EMPTY: Final = "the database is empty: `orchestrion serve` or `orchestrion db migrate` sets it up"
 _LOOK: Final = "look with `orchestrion keys list`"
+_SET_AGAIN: Final = "set it again"
 _LOOK_AND_REVOKE: Final = f"{_LOOK}, and revoke a key that nobody was shown"
 _STATUS: Final = """
 select current_setting('server_version') as server, pg_database_size(current_database()) as size,
@@ -82,7 +83,7 @@ class PostgresOperator:
         return done != "UPDATE 0"
 
     async def set_account(self, account_id: str, settings: AccountSettings) -> None:
-        async with self._working() as session:
+        async with self._working(_SET_AGAIN) as session:
             done = await session.execute(
                 SQL["set_account"], account_id, int(settings.require_lease_token)
             )

@@ -64,12 +64,16 @@ from (
 -- name: find_claim_keys
 -- Rides on tasks_claim_keys, once for each. Locks nothing: who holds the account's lock claims, and
 -- the tasks found are locked with the others. The latest leases come first: those that live are
--- surely among them.
+-- surely among them. Without the offset a plan would walk through every lease by its end.
 select kept.*
 from unnest($3::text[]) as asked (key) cross join lateral (
   select account_id, claim_key, id
-  from tasks
-  where account_id = $2 and claim_key = asked.key and status = 'claimed'
+  from (
+    select account_id, claim_key, id, lease_expires_at
+    from tasks
+    where account_id = $2 and claim_key = asked.key and status = 'claimed'
+    offset 0
+  ) as held
   order by lease_expires_at desc
   limit $1
 ) as kept;
@@ -79,8 +83,12 @@ from unnest($3::text[]) as asked (key) cross join lateral (
 select kept.*
 from unnest($2::text[], $3::text[]) as asked (account_id, key) cross join lateral (
   select account_id, claim_key, id
-  from tasks
-  where account_id = asked.account_id and claim_key = asked.key and status = 'claimed'
+  from (
+    select account_id, claim_key, id, lease_expires_at
+    from tasks
+    where account_id = asked.account_id and claim_key = asked.key and status = 'claimed'
+    offset 0
+  ) as held
   order by lease_expires_at desc
   limit $1
 ) as kept;
@@ -766,26 +774,89 @@ from (
 ) as of_each (status, count);
 
 -- name: load_type_state
--- Rides on tasks_claimable, by one probe per distinct priority and as many rows as are counted; on
--- tasks_leased for the first leases to end, of any type; on tasks_by_type for one row.
+-- Rides on tasks_claimable and tasks_returned, by two probes per distinct priority and as many rows
+-- as are counted; on tasks_leased for the first leases to end, of any type; on tasks_by_type for one
+-- row.
 with recursive moment as materialized (
   select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
-), levels (priority) as (
+), fresh (priority) as (
   select (
     select priority from tasks
-    where account_id = $2 and type = $3 and status = 'pending'
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
     order by priority desc
     limit 1
   )
   union all
   select (
     select priority from tasks
-    where account_id = $2 and type = $3 and status = 'pending'
-      and priority < levels.priority
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
+      and priority < fresh.priority
     order by priority desc
     limit 1
   )
-  from levels where levels.priority is not null
+  from fresh where fresh.priority is not null
+), returned (priority) as (
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
+    order by priority desc
+    limit 1
+  )
+  union all
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
+      and priority < returned.priority
+    order by priority desc
+    limit 1
+  )
+  from returned where returned.priority is not null
+), waiting as materialized (
+  (
+    select ready.due_at
+    from fresh cross join lateral (
+      select due_at
+      from tasks
+      where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
+        and priority = fresh.priority
+      order by due_at, id
+      limit $4
+    ) as ready
+    limit $4
+  )
+  union all
+  (
+    select ready.due_at
+    from returned cross join lateral (
+      select due_at
+      from tasks
+      where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
+        and priority = returned.priority
+      order by due_at, id
+      limit $4
+    ) as ready
+    limit $4
+  )
+), firsts as (
+  select first.due_at
+  from fresh cross join lateral (
+    select due_at
+    from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
+      and priority = fresh.priority
+    order by due_at, id
+    limit 1
+  ) as first
+  union all
+  select first.due_at
+  from returned cross join lateral (
+    select due_at
+    from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
+      and priority = returned.priority
+    order by due_at, id
+    limit 1
+  ) as first
 ), leases as materialized (
   select type, lease_expires_at, attempt_count, max_attempts, cancel_requested_at
   from tasks
@@ -795,48 +866,15 @@ with recursive moment as materialized (
 ), facts as materialized (
   select
     (select now from moment) as now,
-    exists (select 1 from tasks where account_id = $2 and type = $3 limit 1) as known,
-    (
-      select count(*)
-      from (
-        select 1
-        from levels cross join lateral (
-          select 1
-          from tasks
-          where account_id = $2 and type = $3 and status = 'pending'
-            and priority = levels.priority and due_at <= (select now from moment)
-          order by due_at
-          limit $4
-        ) as ready
-        limit $4
-      ) as counted
-    ) as due,
-    (
-      select count(*)
-      from (
-        select 1
-        from levels cross join lateral (
-          select 1
-          from tasks
-          where account_id = $2 and type = $3 and status = 'pending'
-            and priority = levels.priority and due_at > (select now from moment)
-          order by due_at
-          limit $4
-        ) as later
-        limit $4
-      ) as counted
-    ) as scheduled,
-    (
-      select min(soonest.due_at)
-      from levels cross join lateral (
-        select due_at
-        from tasks
-        where account_id = $2 and type = $3 and status = 'pending'
-          and priority = levels.priority and due_at > (select now from moment)
-        order by due_at
-        limit 1
-      ) as soonest
-    ) as next_due_at,
+    coalesce(
+      (
+        select type from tasks where account_id = $2 and type >= $3 order by type limit 1
+      ) = $3,
+      false
+    ) as known,
+    (select count(*) from waiting where due_at <= (select now from moment)) as due,
+    (select count(*) from waiting where due_at > (select now from moment)) as scheduled,
+    (select min(due_at) from firsts) as next_due_at,
     (select count(*) from leases) as leases_read
 )
 select facts.*, held.*
@@ -859,13 +897,14 @@ with recursive named (type) as (
 select type from named where type is not null limit $2;
 
 -- name: next_due
--- Rides on tasks_claimable, by two probes per type and distinct priority; and on tasks_leased for
--- the leases of the account that end first, of any type.
+-- Rides on tasks_claimable and tasks_returned, by two probes per type and distinct priority; and on
+-- tasks_leased for the leases of the account that end first, of any type.
 select asked.type, (
-  with recursive levels (priority) as (
+  with recursive fresh (priority) as (
     select (
       select priority from tasks
       where account_id = $1 and type = asked.type and status = 'pending'
+        and updated_at <= created_at
       order by priority desc
       limit 1
     )
@@ -873,21 +912,51 @@ select asked.type, (
     select (
       select priority from tasks
       where account_id = $1 and type = asked.type and status = 'pending'
-        and priority < levels.priority
+        and updated_at <= created_at and priority < fresh.priority
       order by priority desc
       limit 1
     )
-    from levels where levels.priority is not null
+    from fresh where fresh.priority is not null
+  ), returned (priority) as (
+    select (
+      select priority from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+        and updated_at > created_at
+      order by priority desc
+      limit 1
+    )
+    union all
+    select (
+      select priority from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+        and updated_at > created_at and priority < returned.priority
+      order by priority desc
+      limit 1
+    )
+    from returned where returned.priority is not null
   )
-  select min(first.due_at)
-  from levels cross join lateral (
-    select due_at
-    from tasks
-    where account_id = $1 and type = asked.type and status = 'pending'
-      and priority = levels.priority
-    order by due_at
-    limit 1
-  ) as first
+  select min(due_at)
+  from (
+    select first.due_at
+    from fresh cross join lateral (
+      select due_at
+      from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+        and updated_at <= created_at and priority = fresh.priority
+      order by due_at, id
+      limit 1
+    ) as first
+    union all
+    select first.due_at
+    from returned cross join lateral (
+      select due_at
+      from tasks
+      where account_id = $1 and type = asked.type and status = 'pending'
+        and updated_at > created_at and priority = returned.priority
+      order by due_at, id
+      limit 1
+    ) as first
+  ) as firsts
 ) as at
 from unnest($2::text[]) as asked (type)
 union all
@@ -901,12 +970,13 @@ from (
 ) as ending;
 
 -- name: next_due_of_many
--- The same for types of several accounts at once.
+-- Rides on tasks_claimable, tasks_returned and tasks_leased: the same for several accounts at once.
 select asked.account_id, asked.type, (
-  with recursive levels (priority) as (
+  with recursive fresh (priority) as (
     select (
       select priority from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and updated_at <= created_at
       order by priority desc
       limit 1
     )
@@ -914,21 +984,51 @@ select asked.account_id, asked.type, (
     select (
       select priority from tasks
       where account_id = asked.account_id and type = asked.type and status = 'pending'
-        and priority < levels.priority
+        and updated_at <= created_at and priority < fresh.priority
       order by priority desc
       limit 1
     )
-    from levels where levels.priority is not null
+    from fresh where fresh.priority is not null
+  ), returned (priority) as (
+    select (
+      select priority from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and updated_at > created_at
+      order by priority desc
+      limit 1
+    )
+    union all
+    select (
+      select priority from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and updated_at > created_at and priority < returned.priority
+      order by priority desc
+      limit 1
+    )
+    from returned where returned.priority is not null
   )
-  select min(first.due_at)
-  from levels cross join lateral (
-    select due_at
-    from tasks
-    where account_id = asked.account_id and type = asked.type and status = 'pending'
-      and priority = levels.priority
-    order by due_at
-    limit 1
-  ) as first
+  select min(due_at)
+  from (
+    select first.due_at
+    from fresh cross join lateral (
+      select due_at
+      from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and updated_at <= created_at and priority = fresh.priority
+      order by due_at, id
+      limit 1
+    ) as first
+    union all
+    select first.due_at
+    from returned cross join lateral (
+      select due_at
+      from tasks
+      where account_id = asked.account_id and type = asked.type and status = 'pending'
+        and updated_at > created_at and priority = returned.priority
+      order by due_at, id
+      limit 1
+    ) as first
+  ) as firsts
 ) as at
 from unnest($1::text[], $2::text[]) as asked (account_id, type)
 union all
@@ -947,42 +1047,84 @@ from (
 select pg_notify($1, $2);
 
 -- name: count_ahead
--- Rides on tasks_claimable, by one probe per distinct priority and as many rows as are counted.
+-- Rides on tasks_claimable and tasks_returned, by one probe per distinct priority and as many rows as
+-- are counted.
 with recursive moment as materialized (
   select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
-), levels (priority) as (
+), fresh (priority) as (
   select (
     select priority from tasks
-    where account_id = $2 and type = $3 and status = 'pending' and priority > $4
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at and priority > $4
     order by priority desc
     limit 1
   )
   union all
   select (
     select priority from tasks
-    where account_id = $2 and type = $3 and status = 'pending' and priority > $4
-      and priority < levels.priority
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at and priority > $4
+      and priority < fresh.priority
     order by priority desc
     limit 1
   )
-  from levels where levels.priority is not null
+  from fresh where fresh.priority is not null
+), returned (priority) as (
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at and priority > $4
+    order by priority desc
+    limit 1
+  )
+  union all
+  select (
+    select priority from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at and priority > $4
+      and priority < returned.priority
+    order by priority desc
+    limit 1
+  )
+  from returned where returned.priority is not null
 )
 select count(*)
 from (
-  select 1
-  from levels cross join lateral (
+  (
     select 1
-    from tasks
-    where account_id = $2 and type = $3 and status = 'pending'
-      and priority = levels.priority and due_at <= (select now from moment)
-    order by due_at
+    from fresh cross join lateral (
+      select 1
+      from tasks
+      where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
+        and priority = fresh.priority and due_at <= (select now from moment)
+      order by due_at, id
+      limit $7
+    ) as higher
     limit $7
-  ) as higher
+  )
+  union all
+  (
+    select 1
+    from returned cross join lateral (
+      select 1
+      from tasks
+      where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
+        and priority = returned.priority and due_at <= (select now from moment)
+      order by due_at, id
+      limit $7
+    ) as higher
+    limit $7
+  )
   union all
   (
     select 1
     from tasks
-    where account_id = $2 and type = $3 and status = 'pending'
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at <= created_at
+      and priority = $4 and (due_at, id) < ($5, $6)
+    order by due_at, id
+    limit $7
+  )
+  union all
+  (
+    select 1
+    from tasks
+    where account_id = $2 and type = $3 and status = 'pending' and updated_at > created_at
       and priority = $4 and (due_at, id) < ($5, $6)
     order by due_at, id
     limit $7

@@ -5,13 +5,14 @@ from typing import Final
 
 import apsw
 
-from orchestrion.core.emptiness import Leased, TypeState
+from orchestrion.core.emptiness import TypeState
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import COUNTED_MAX, PRIORITY_MAX
 from orchestrion.core.quota import Leases
 from orchestrion.core.task import Task
 from orchestrion.core.view import TypeKey
+from orchestrion.store import rows
 from orchestrion.store.named import load_statements
 
 SQL: Final = load_statements("orchestrion.store.sqlite")
@@ -26,24 +27,22 @@ def type_state(connection: apsw.Connection, key: TypeKey, now: Instant) -> TypeS
     following: list[Instant] = []
     for priority in _priorities(connection, key):
         level = {**bindings, "priority": priority}
-        if due < _LIMIT:
+        following.append(connection.execute(SQL["next_due"], level).get)
+        if due + scheduled < _LIMIT:
             due += connection.execute(SQL["count_due"], level).get
-        limit = max(1, _LIMIT - scheduled)
-        count, first = connection.execute(SQL["count_scheduled"], {**level, "limit": limit}).get
-        scheduled += count
-        following += [] if first is None else [first]
-    leases = connection.execute(SQL["list_leases"], bindings).fetchall()
-    leased = tuple(Leased(*row[1:]) for row in leases if row[0] == key[1])
+            scheduled += connection.execute(SQL["count_scheduled"], level).get
+    found = connection.execute(SQL["list_leases"], bindings).fetchall()
+    leased = tuple(rows.leased_of(row[1:]) for row in found if row[0] == key[1])
     return TypeState(
         type=key[1],
         now=now,
         known=bool(due or scheduled or leased)
         or connection.execute(SQL["any_of_type"], bindings).get is not None,
-        due=min(due, _LIMIT),
-        scheduled=min(scheduled, _LIMIT),
+        due=due,
+        scheduled=scheduled,
         next_due_at=min(following, default=None),
         leased=leased,
-        leases_read=len(leases),
+        leases_read=len(found),
     )
 
 
@@ -70,7 +69,7 @@ def ahead(connection: apsw.Connection, task: Task, now: Instant, limit: int) -> 
         count += connection.execute(SQL["count_due"], {**bindings, "priority": priority}).get
     own = {**bindings, "priority": task.priority, "due_at": task.due_at, "id": task.id}
     count += connection.execute(SQL["count_before"], own).get
-    return min(count, limit)
+    return min(int(count), limit)
 
 
 def leases(connection: apsw.Connection, account_id: AccountId, now: Instant, limit: int) -> Leases:

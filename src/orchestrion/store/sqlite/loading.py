@@ -73,8 +73,7 @@ class Loader:
             if at_most is not None and at_most + wanted <= self._bounds.fewest:
                 view.live_leases[account_id] = at_most
                 continue
-            # One lease too many is enough to know, also after this batch has ended what it names.
-            limit = self._bounds.most + 1 + len(needs.tasks)
+            limit = needs.lease_count(account_id, self._bounds.most)
             bindings = {"account_id": account_id, "now": view.now, "limit": limit}
             count = self._connection.execute(SQL["count_live_leases"], bindings).get
             ends = self._connection.execute(SQL["first_lease_end"], bindings).get

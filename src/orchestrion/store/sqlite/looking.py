@@ -7,7 +7,7 @@ import apsw
 
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
-from orchestrion.core.limits import LOOK_LEASES_MAX, LOOK_SECONDS_AHEAD
+from orchestrion.core.limits import LOOK_LEASES_MAX, LOOK_SECONDS_AHEAD, PRIORITY_MAX
 from orchestrion.core.view import TypeKey
 from orchestrion.store.named import load_statements
 
@@ -20,16 +20,25 @@ def next_due(
     """Give the first instant of each type that has one."""
     found: dict[TypeKey, Instant] = {}
     for key in keys:
-        account_id, type_ = key
-        at = connection.execute(SQL["next_due"], {"account_id": account_id, "type": type_}).get
-        if at is not None:
-            found[key] = at
+        pending = min(_first_of_each_priority(connection, key), default=None)
+        if pending is not None:
+            found[key] = pending
     wanted = set(keys)
     for account_id in {account_id for account_id, _ in keys}:
         for key, at in _lease_ends(connection, account_id, now):
             if key in wanted:
                 found[key] = min(found.get(key, at), at)
     return found
+
+
+def _first_of_each_priority(connection: apsw.Connection, key: TypeKey) -> Iterable[Instant]:
+    bindings = {"account_id": key[0], "type": key[1]}
+    below = PRIORITY_MAX + 1
+    while True:
+        below = connection.execute(SQL["next_priority"], {**bindings, "below": below}).get
+        if below is None:
+            return
+        yield connection.execute(SQL["next_due"], {**bindings, "priority": below}).get
 
 
 def _lease_ends(

@@ -320,14 +320,13 @@ from (
 );
 
 -- name: count_scheduled
--- Rides on tasks_claimable and stops at the limit, which spares the first one to come.
-select count(*), min(due_at)
+-- Rides on tasks_claimable and stops at the limit.
+select count(*)
 from (
-  select due_at
+  select 1
   from tasks
   where account_id = :account_id and type = :type and status = 'pending'
     and priority = :priority and due_at > :now
-  order by due_at
   limit :limit
 );
 
@@ -344,28 +343,10 @@ limit :limit;
 select min(type) from tasks where account_id = :account_id and type > :after;
 
 -- name: next_due
--- Rides on tasks_claimable: two probes per distinct priority.
-with recursive levels (priority) as (
-  select max(priority)
-  from tasks
-  where account_id = :account_id and type = :type and status = 'pending'
-  union all
-  select (
-    select max(priority)
-    from tasks
-    where account_id = :account_id and type = :type and status = 'pending'
-      and priority < levels.priority
-  )
-  from levels
-  where levels.priority is not null
-)
-select min((
-  select min(due_at)
-  from tasks
-  where account_id = :account_id and type = :type and status = 'pending'
-    and priority = levels.priority
-))
-from levels;
+-- Rides on tasks_claimable: one probe.
+select min(due_at)
+from tasks
+where account_id = :account_id and type = :type and status = 'pending' and priority = :priority;
 
 -- name: next_lease_ends
 -- Rides on tasks_leased: no more rows than the limit.
