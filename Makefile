@@ -37,7 +37,7 @@ bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/resul
 	@$(BIN)/python -m benchmarks
 
 bench-postgres: .venv/.dev wrk  ## Measure speed on PostgreSQL, on a server of its own: 15 minutes
-	@$(BIN)/python -m benchmarks --only postgres-http postgres-engine postgres-costs postgres-age
+	@$(BIN)/python -m benchmarks --only postgres-http postgres-waiting postgres-engine postgres-costs postgres-age
 
 bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under load; print what is kept
 	@$(BIN)/python -m benchmarks --only postgres-bloat

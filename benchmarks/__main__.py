@@ -11,11 +11,12 @@ from tempfile import mkdtemp
 
 import msgspec
 
-from benchmarks import commits, depth, engine, http, memory, phases, start, waiting
+from benchmarks import batches, commits, depth, engine, http, memory, phases, start, waiting
 from benchmarks.conditions import FULL, QUICK, Conditions, Effort
 from benchmarks.figures import Figure, table
 from benchmarks.machine import ROOT, Machine, cores, machine
 from benchmarks.postgres import age as postgres_age
+from benchmarks.postgres import batches as postgres_batches
 from benchmarks.postgres import bloat as postgres_bloat
 from benchmarks.postgres import costs as postgres_costs
 from benchmarks.postgres import engine as postgres_engine
@@ -24,6 +25,7 @@ from benchmarks.postgres import waiting as postgres_waiting
 
 SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "http": ("HTTP, whole lives: create → claim → complete, 64 connections", http.measure),
+    "batches": ("HTTP, whole lives with fewer requests", batches.measure),
     "phases": ("HTTP, one operation at a time, 64 connections", phases.measure),
     "engine": ("Engine alone: writer and store in one process", engine.measure),
     "depth": ("Claim cost by what lies in the database, against few pending", depth.measure),
@@ -33,6 +35,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "start": ("Start of the server", start.measure),
     "postgres-http": ("PostgreSQL, HTTP, whole lives, 64 connections", postgres_http.measure),
     "postgres-waiting": ("PostgreSQL, claims that wait", postgres_waiting.measure),
+    "postgres-batches": ("PostgreSQL, whole lives with fewer requests", postgres_batches.measure),
     "postgres-engine": ("PostgreSQL, engine alone", postgres_engine.measure),
     "postgres-costs": ("PostgreSQL, what an operation costs", postgres_costs.measure),
     "postgres-age": ("PostgreSQL, claims by how much was done", postgres_age.measure),

@@ -4,7 +4,7 @@ local host = "Host: bench\r\n"
 local authorization = "Authorization: Bearer " .. (os.getenv("BENCH_KEY") or "") .. "\r\n"
 local json = "Content-Type: application/json\r\n"
 
-local function post(path, body)
+function post(path, body)
   return "POST " .. path .. " HTTP/1.1\r\n" .. host .. authorization .. json
     .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
 end

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from orchestrion.core.commands import Command, CreateTask
 from orchestrion.core.faults import Poison, Unavailable, Unknown
 from orchestrion.core.outcomes import Changed, Held, NoTask, Outcome, Rejection
+from orchestrion.core.view import View
 from tests.databases import Database, Trouble
 from tests.engine.engines import Engine, running_engine
 from tests.factories import OTHER_ACCOUNT_ID, a_task_id
@@ -201,6 +202,22 @@ async def test_a_writer_goes_on_after_every_fault(engine: Engine, trouble: Troub
     outcomes = await engine.together([asks.claim_next(1), asks.claim_next(2)])
 
     assert [type(outcome) for outcome in outcomes] == [Held, NoTask]
+
+
+async def test_who_is_told_of_commits_and_breaks_hurts_nobody_else(engine: Engine) -> None:
+    told: list[int] = []
+
+    def break_down(view: View) -> None:
+        raise ZeroDivisionError(view)
+
+    engine.writer.listeners += [break_down, lambda view: told.append(len(view.new_tasks))]
+
+    outcomes = await engine.together([asks.create(1), asks.create(2)])
+    refused = await engine.together([asks.complete(a_task_id(9))])
+
+    assert kinds([*outcomes, *refused]) == [Changed, Changed, Rejection]
+    assert told == [2, 0]
+    assert [event for event, _, _ in engine.observer.faults] == ["listener_failed"] * 2
 
 
 async def test_a_caller_that_left_is_not_told_of_a_fault(engine: Engine, trouble: Trouble) -> None:

@@ -167,6 +167,24 @@ async def test_a_look_that_fails_is_told_of_and_not_the_last(room: WaitingRoom) 
     await given_up(claim)
 
 
+async def test_a_look_that_finds_nothing_wakes_nobody(room: WaitingRoom) -> None:
+    claim = await room.waiting(1)
+    before = room.engine.watched.calls
+
+    await room.look()
+
+    assert room.engine.watched.calls == before
+    await given_up(claim)
+
+
+async def test_where_one_process_is_alone_nobody_is_told(room: WaitingRoom) -> None:
+    before = len(room.engine.writer.listeners)
+
+    room.lookout.attend(room.engine.writer)
+
+    assert len(room.engine.writer.listeners) == before
+
+
 async def test_nothing_found_for_somebody_who_has_left_is_no_trouble(room: WaitingRoom) -> None:
     room.waiters.found((ACCOUNT_ID, "report"), room.engine.clock.now())
     room.waiters.wake([Claimable(ACCOUNT_ID, "report", 1, ALREADY)])

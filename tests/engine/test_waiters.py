@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orchestrion.core.errors import ErrorCode
+from orchestrion.core.faults import Unavailable
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.outcomes import Held, NoTask, Rejection
@@ -362,14 +363,22 @@ async def test_a_refusal_is_the_answer_of_whoever_is_refused(database: Database)
         assert expect(Rejection, second).code is ErrorCode.MAX_WORKERS_REACHED
 
 
-async def test_a_fault_reaches_only_whoever_asked(room: WaitingRoom) -> None:
-    claims = await room.line(1, 2)
-    room.engine.writer.stop()
-    refused = await room.engine.writer.submit(asks.create(1))
-    assert isinstance(refused, Rejection)
-    room.waiters.stop()
+async def test_a_fault_reaches_only_whoever_asked(database: Database) -> None:
+    trouble = database.trouble
+    async with running_engine(database) as engine:
+        room = WaitingRoom(engine)
+        claims = await room.line(1, 2)
+        add_tasks(database, [a_task(id=a_task_id(1))])
+        trouble.full = True
 
-    assert [type(outcome) for outcome in await ended(claims)] == [NoTask, NoTask]
+        await room.look()
+
+        with pytest.raises(Unavailable):
+            await claims[0]
+        assert not claims[1].done()
+        trouble.full = False
+        await room.look()
+        assert (await task_of(claims[1])).id == a_task_id(1)
 
 
 async def test_no_more_of_an_account_wait_than_may(room: WaitingRoom) -> None:

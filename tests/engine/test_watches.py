@@ -1,7 +1,7 @@
 """Callers that wait for tasks: what ends their wait, and what does not."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 

@@ -31,6 +31,12 @@ commands = st.one_of(
     st.builds(lambda n: asks.fail(a_task_id(n)), numbers),
     st.builds(lambda n: asks.heartbeat(a_task_id(n)), numbers),
     st.builds(lambda n: asks.requeue(a_task_id(n)), numbers),
+    st.builds(lambda n: asks.request_cancel(a_task_id(n)), numbers),
+    st.builds(
+        lambda n, key: asks.claim_next(lease=asks.a_keyed_lease(n, key)),
+        st.integers(min_value=0, max_value=10**9),
+        st.sampled_from(["k1", "k2"]),
+    ),
 )
 waves = st.tuples(st.sampled_from([0, 0, 1, 20, 40]), st.lists(commands, min_size=1, max_size=8))
 runs = st.tuples(st.integers(min_value=1, max_value=6), st.lists(waves, max_size=8))

@@ -28,7 +28,8 @@ def after(seconds: float) -> Instant:
 
 
 def pending(number: int, seconds: float, **changes: object) -> Task:
-    return a_task(id=a_task_id(number), scheduled_at=after(seconds), **changes)
+    at = after(seconds)
+    return a_task(Status.PENDING, id=a_task_id(number), scheduled_at=at, **changes)
 
 
 def leased(number: int, seconds: float, **changes: object) -> Task:

@@ -14,6 +14,7 @@ from orchestrion.core.commands import (
     ReleaseTask,
     RequestCancel,
     RequeueTask,
+    UndoClaim,
 )
 from orchestrion.core.ids import AccountId, LeaseToken, TaskId
 from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim
@@ -75,6 +76,11 @@ def release(task_id: TaskId, token: LeaseToken, **changes: object) -> ReleaseTas
     command = ReleaseTask(
         account_id=ACCOUNT_ID, task_id=task_id, lease_token=token, failure=Failure()
     )
+    return replace(command, **changes)
+
+
+def undo(task_id: TaskId, token: LeaseToken, **changes: object) -> UndoClaim:
+    command = UndoClaim(account_id=ACCOUNT_ID, task_id=task_id, lease_token=token)
     return replace(command, **changes)
 
 

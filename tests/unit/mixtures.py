@@ -16,8 +16,10 @@ from orchestrion.core.commands import (
     Together,
 )
 from orchestrion.core.instants import SECOND
+from orchestrion.core.lease import Lease, digest_of_claim
+from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.task import Status, Task
-from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, a_task, a_task_id, ago
+from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, TOKEN, a_task, a_task_id, ago
 from tests.unit import asks
 
 _MIXED = (
@@ -46,6 +48,8 @@ def _a_task(random: Random, number: int, status: Status, exhausted: float) -> Ta
         scheduled_at = random.choice([None, NOW - 9 * SECOND])
         changes["attempt_count"] = 3 if random.random() < exhausted else 1
         changes["lease_expires_at"] = NOW + random.choice([-2, -1, 0, 0, 1, 60]) * SECOND
+        changes["cancel_requested_at"] = random.choice([None, None, None, ago(20)])
+        changes["release_count"] = random.choice([0, 0, RELEASES_MAX])
     return a_task(
         status,
         id=a_task_id(number),
@@ -79,7 +83,15 @@ def _a_claim(random: Random, number: int) -> ClaimNext:
     types = ("report", "mail") if random.random() < 0.2 else (_a_type(random),)
     more = random.choice([0, 0, 0, 1, 5])
     tokens = tuple(asks.a_token(random.randrange(10**9)) for _ in range(more))
-    return asks.claim_next(random.randrange(10**9) + number, types=types, more=tokens)
+    lease = _a_lease(random, random.randrange(10**9) + number, types)
+    return asks.claim_next(lease=lease, types=types, more=tokens)
+
+
+def _a_lease(random: Random, number: int, asked: object) -> Lease:
+    """Claim under one of few keys now and then, so that claims meet."""
+    if random.random() < 0.7:
+        return asks.a_lease(number)
+    return asks.a_keyed_lease(number, random.choice(["k1", "k2"]), digest_of_claim(asked=asked))
 
 
 def _draw_together(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
@@ -111,12 +123,16 @@ def _draw_naming(random: Random, tasks: list[Task], size: int) -> Iterator[Comma
     wanted = sorted(tasks, key=lambda task: task.claim_order)[: 2 * size] or [a_task()]
     for _ in range(random.randrange(1 + size)):
         task_id = random.choice(wanted).id
+        token = random.choice([None, TOKEN])
+        lease = _a_lease(random, random.randrange(10**9), task_id)
         named: list[Command] = [
-            asks.claim_task(task_id, random.randrange(10**9)),
-            asks.complete(task_id),
-            asks.fail(task_id),
-            asks.heartbeat(task_id),
+            asks.claim_task(task_id, lease=lease),
+            asks.complete(task_id, token),
+            asks.fail(task_id, token),
+            asks.release(task_id, TOKEN),
+            asks.heartbeat(task_id, token),
             asks.cancel(task_id),
+            asks.request_cancel(task_id),
             asks.requeue(task_id),
         ]
         yield random.choice(named)

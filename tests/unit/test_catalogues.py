@@ -134,7 +134,7 @@ def test_a_task_stands_on_the_wire_in_camel_case_beside_its_agent_contract() -> 
         (bodies.CreateBody, b'{"type":"a","payload":{},"leaseDurationSeconds":3601}'),
         (bodies.CreateBody, b'{"type":"a","payload":{},"idempotencyKey":""}'),
         (bodies.CreateBody, b'{"type":"a","payload":{},"idempotencyKey":"k\\n"}'),
-        (bodies.ClaimNextBody, b"{}"),
+        (bodies.ClaimNextBody, b'{"types":[]}'),
         (bodies.ClaimNextBody, b'{"type":"a","worker_id":""}'),
         (bodies.FailBody, b'{"retry_after_seconds":0}'),
         (bodies.FailBody, b'{"retry_after_seconds":86401}'),

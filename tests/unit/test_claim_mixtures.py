@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from orchestrion.core.commands import (
     ClaimNext,
+    ClaimTask,
     Command,
     CreateTask,
     ExpireLeases,
@@ -18,6 +19,8 @@ from orchestrion.core.commands import (
     parts_of,
 )
 from orchestrion.core.decide import decide, decide_all
+from orchestrion.core.errors import ErrorCode
+from orchestrion.core.lease import asked as asked_by
 from orchestrion.core.lifecycle import claim, released
 from orchestrion.core.outcomes import Again, Changed, Held, NoTask, Outcome, Rejection, Several
 from orchestrion.core.plans import SELF_HOSTED
@@ -89,7 +92,31 @@ class Plainly:
         ]
         return min(claimable, key=lambda task: task.claim_order, default=None)
 
+    def _held_under_its_key(self, command: ClaimNext | ClaimTask) -> list[Task]:
+        return [
+            task
+            for task in self.tasks.values()
+            if task.claim_key is not None
+            and (task.account_id, task.claim_key) == (command.account_id, command.lease.key)
+            and task.lease_alive(NOW)
+        ]
+
+    def _check_repeat(
+        self, command: ClaimNext | ClaimTask, outcome: Outcome, held: list[Task]
+    ) -> None:
+        token = asks.a_token(0)
+        asked = {asked_by(task.claim_digest, task.lease_token or token) for task in held}
+        if asked != {command.lease.digest}:
+            assert expect(Rejection, outcome).code is ErrorCode.IDEMPOTENCY_CONFLICT
+            return
+        repeated = expect(Held, outcome)
+        assert repeated.replayed
+        assert [repeated.task, *repeated.more] == sorted(held, key=lambda one: one.claim_order)
+
     def _check_claim(self, command: ClaimNext, outcome: Outcome) -> None:
+        if held := self._held_under_its_key(command):
+            self._check_repeat(command, outcome, held)
+            return
         found = [outcome.task, *outcome.more] if isinstance(outcome, Held) else []
         for number, token in enumerate((command.lease.token, *command.more)):
             best = self.best(command)
@@ -102,6 +129,9 @@ class Plainly:
 
     def _check_named(self, command: OnTask, outcome: Outcome) -> None:
         task = self.tasks.get((command.account_id, command.task_id))
+        if isinstance(command, ClaimTask) and task and (held := self._held_under_its_key(command)):
+            self._check_repeat(command, outcome, held)
+            return
         # A claim earlier in the batch may have swept an overdue task, or not: both are right.
         rows = [[task], [released(task, NOW)]] if task else [[]]
         alone = [decide(command, SELF_HOSTED, a_view(command, tasks=row)) for row in rows]

@@ -25,6 +25,7 @@ REPORTS = (ACCOUNT_ID, "report")
         asks.complete(TASK),
         asks.fail(TASK),
         asks.heartbeat(TASK),
+        asks.undo(TASK, asks.a_token(1)),
         asks.requeue(TASK),
         asks.cancel(TASK),
     ],

@@ -150,11 +150,11 @@ def write_items(responder: Responder, items: Sequence[Item], after: AgentContrac
         assert outcome is not None, "every item came to something"
         if refused is None and isinstance(outcome, Rejection):
             refused = responder.guide.refused(outcome, attempt_of(item.request))
-        response = responder.outcome(outcome, item.request)
+        status, body = responder.answer(outcome, item.request)
         answers.append(
             ItemAnswer(
-                status=response.status,
-                body=msgspec.Raw(response.body),
+                status=status,
+                body=body,
                 replayed=True if isinstance(outcome, Replayed) else UNSET,
             )
         )

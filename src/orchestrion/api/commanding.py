@@ -2,7 +2,8 @@
 
 import json
 import re
-from typing import TypeVar
+from functools import lru_cache
+from typing import Final, TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -40,6 +41,7 @@ _UNPROVEN = (
     "'lease_token' is required: this account lets nobody act on a lease without it. It stands in "
     "the answer to your claim."
 )
+NEXT_KEPT_MAX: Final = 1_024
 # No caller can send a key that begins so: it is not ASCII.
 AFTER = "→"
 _NO_TYPE = "Name what to claim: 'type', or several as 'types'."
@@ -165,9 +167,15 @@ def claim_after(
             worker_id=worker,
             token=mint.lease_token(),
             key=None if token is None else AFTER + token,
-            digest=None if token is None else digest_of_claim(worker_id=worker, types=types),
+            digest=None if token is None else _digest_of_next(worker, types),
         ),
     )
+
+
+@lru_cache(NEXT_KEPT_MAX)
+def _digest_of_next(worker_id: str | None, types: tuple[str, ...]) -> bytes:
+    # A worker asks the same behind every task.
+    return digest_of_claim(worker_id=worker_id, types=types)
 
 
 def _types(body: NextClaim) -> tuple[str, ...]:

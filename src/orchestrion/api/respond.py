@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -50,6 +50,7 @@ _task_answer = cast("Callable[..., TaskAnswer]", TaskAnswer)
 _task_with_contract = cast("Callable[..., TaskWithContract]", TaskWithContract)
 _finished_answer = cast("Callable[..., FinishedAnswer]", FinishedAnswer)
 _ENCODER = msgspec.json.Encoder()
+CREATED: Final = 201
 CLAIM = Attempt(method="POST", endpoint="/v1/tasks/claim")
 _MISSING_OK = frozenset({429, 503})
 
@@ -64,23 +65,6 @@ class Responder:
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
-
-    def changed(self, outcome: Changed | Held, status: int) -> Response:
-        """Answer with a task."""
-        if isinstance(outcome, Held):
-            guidance = self.guide.holding(outcome.task, outcome.now)
-        else:
-            guidance = self.guide.viewing(outcome.task, outcome.now)
-        body = encode(with_contract(outcome.task, guidance))
-        return Response(status=status, body=body, headers=outcome_headers(outcome.window))
-
-    def replayed(self, outcome: Replayed) -> Response:
-        """Answer a repeated create as the first time, guided by how things are now."""
-        guidance = contract.REPLAYED_PURGED
-        if outcome.current is not None:
-            guidance = self.guide.viewing(outcome.current, outcome.now)
-        body = encode(with_contract(outcome.first, guidance))
-        return Response(status=201, body=body, headers=(*outcome_headers(outcome.window), REPLAYED))
 
     def claimed(self, outcome: Held | NoTask) -> Response:
         """Answer a claim."""
@@ -112,7 +96,7 @@ class Responder:
         answer = _finished_answer(
             *_fields(outcome.task),
             # What ended has ended: this very request need not be sent again.
-            replace(guidance, retryable=False),
+            replace(guidance, retryable=False) if guidance.retryable else guidance,
             None if found is None else task_answer(found),
             (found and found.lease_token) or UNSET,
             error,
@@ -131,16 +115,7 @@ class Responder:
 
     def refused(self, rejection: Rejection, request: Request) -> Response:
         """Answer a refusal."""
-        row = CATALOGUE[rejection.code]
-        answer = ErrorAnswer(
-            error=rejection.code,
-            message=rejection.message or row.message,
-            request_id=request.request_id,
-            agent_contract=self.guide.refused(rejection, attempt_of(request)),
-            billing_context=_billing_context(rejection),
-            details=ErrorDetails(reason=rejection.reason) if rejection.reason else UNSET,
-        )
-        status = rejection.status or row.statuses[0]
+        status, answer = self._refusal(rejection, request)
         return Response(
             status=status,
             body=encode(answer),
@@ -150,16 +125,49 @@ class Responder:
 
     def outcome(self, outcome: Outcome, request: Request) -> Response:
         """Answer what deciding a task command came to."""
+        if isinstance(outcome, Rejection):
+            return self.refused(outcome, request)
+        status, answer = self.answer(outcome, request)
+        headers = outcome_headers(getattr(outcome, "window", None))
+        if isinstance(outcome, Replayed):
+            headers = (*headers, REPLAYED)
+        return Response(status=status, body=encode(answer), headers=headers)
+
+    def answer(self, outcome: Outcome, request: Request) -> tuple[int, msgspec.Struct]:
+        """Give status and body of what deciding a task command came to."""
         match outcome:
-            case Changed() | Held():
-                return self.changed(outcome, request.operation.status)
+            case Changed():
+                guidance = self.guide.viewing(outcome.task, outcome.now)
+                return request.operation.status, with_contract(outcome.task, guidance)
+            case Held():
+                guidance = self.guide.holding(outcome.task, outcome.now)
+                return request.operation.status, with_contract(outcome.task, guidance)
             case Rejection():
-                return self.refused(outcome, request)
+                return self._refusal(outcome, request)
             case Replayed():
-                return self.replayed(outcome)
+                return CREATED, self._replayed(outcome)
             case _:
                 message = f"no answer for {type(outcome).__name__}"
                 raise AssertionError(message)
+
+    def _refusal(self, rejection: Rejection, request: Request) -> tuple[int, ErrorAnswer]:
+        row = CATALOGUE[rejection.code]
+        answer = ErrorAnswer(
+            error=rejection.code,
+            message=rejection.message or row.message,
+            request_id=request.request_id,
+            agent_contract=self.guide.refused(rejection, attempt_of(request)),
+            billing_context=_billing_context(rejection),
+            details=ErrorDetails(reason=rejection.reason) if rejection.reason else UNSET,
+        )
+        return rejection.status or row.statuses[0], answer
+
+    def _replayed(self, outcome: Replayed) -> TaskWithContract:
+        """Show a repeated create as the first time, guided by how things are now."""
+        guidance = contract.REPLAYED_PURGED
+        if outcome.current is not None:
+            guidance = self.guide.viewing(outcome.current, outcome.now)
+        return with_contract(outcome.first, guidance)
 
 
 def attempt_of(request: Request) -> Attempt:

@@ -59,7 +59,7 @@ class ItemAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What one item came to: status and body that the same request by itself is answered with."""
 
     status: int
-    body: msgspec.Raw
+    body: msgspec.Struct
     replayed: bool | UnsetType = UNSET
 
 

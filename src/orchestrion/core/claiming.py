@@ -22,21 +22,22 @@ def claim_next(command: ClaimNext, catalogue: Catalogue, view: View) -> Outcome:
     keys = [(command.account_id, type_) for type_ in command.types]
     if not _settled(keys, view):
         return Again()
+    tokens = (command.lease.token, *command.more[: _left(command, account, catalogue, view) - 1])
     handed_out: list[Task] = []
-    for token in (command.lease.token, *command.more):
-        if handed_out:
-            account, refused = _may_claim(command, catalogue, view)
-        task = None if refused else view.first_claimable(keys)
+    for token in tokens:
+        task = view.first_claimable(keys)
         if task is None:
             break
         held = lifecycle.claim(task, view.now, replace(command.lease, token=token))
         assert isinstance(held, Task), "only what can be claimed is offered"
-        account = _count(held, account, view)
+        view.put(held)
         handed_out.append(held)
-    window = _window(account, catalogue, view)
     if not handed_out:
-        return NoTask(now=view.now, window=window)
+        return NoTask(now=view.now, window=_window(account, catalogue, view))
+    account = quota.claimed(account, len(handed_out))
+    view.put_account(account)
     first, *more = handed_out
+    window = _window(account, catalogue, view)
     return Held(task=first, more=tuple(more), now=view.now, window=window)
 
 
@@ -51,7 +52,9 @@ def claim_task(command: ClaimTask, task: Task, catalogue: Catalogue, view: View)
     held = lifecycle.claim(task, view.now, command.lease)
     if isinstance(held, Rejection):
         return replace(held, window=_window(account, catalogue, view))
-    account = _count(held, account, view)
+    account = quota.claimed(account)
+    view.put(held)
+    view.put_account(account)
     return Held(task=held, now=view.now, window=_window(account, catalogue, view))
 
 
@@ -76,11 +79,21 @@ def _may_claim(
     command: ClaimNext | ClaimTask, catalogue: Catalogue, view: View
 ) -> tuple[Account, Rejection | None]:
     account = quota.rolled(view.accounts[command.account_id], view.now)
-    leases = quota.Leases(
-        live=view.live_leases[command.account_id],
-        first_end=view.lease_ends.get(command.account_id),
-    )
+    leases = _leases(account, view)
     return account, quota.may_claim(account, catalogue, leases, view.now)
+
+
+def _left(command: ClaimNext, account: Account, catalogue: Catalogue, view: View) -> int:
+    """Say how many it may be handed, where it may be handed one."""
+    if not command.more:
+        return 1
+    return quota.claims_left(account, catalogue, _leases(account, view), view.now)
+
+
+def _leases(account: Account, view: View) -> quota.Leases:
+    return quota.Leases(
+        live=view.live_leases[account.id], first_end=view.lease_ends.get(account.id)
+    )
 
 
 def _settled(keys: list[TypeKey], view: View) -> bool:
@@ -105,13 +118,6 @@ def _expired_out_of_sight(key: TypeKey, view: View) -> bool:
         # A sweep earlier in the batch may have ended it already, which hides others as well.
         died = died or expired.status in ENDED
     return died and key in view.more_overdue
-
-
-def _count(held: Task, account: Account, view: View) -> Account:
-    account = quota.claimed(account)
-    view.put(held)
-    view.put_account(account)
-    return account
 
 
 def _window(account: Account, catalogue: Catalogue, view: View) -> Window:

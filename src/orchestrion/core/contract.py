@@ -319,7 +319,13 @@ EMPTY_WAITED_CLAIM = AgentContract(
     retryable=True,
     task_claimable=False,
     next_actions=(
-        recommended(replace(actions.POLL_AGAIN, retry_after_seconds=WAITED_CLAIM_WAIT_SECONDS)),
+        recommended(
+            replace(
+                actions.POLL_AGAIN,
+                description="Nothing became claimable while you waited: claim again.",
+                retry_after_seconds=WAITED_CLAIM_WAIT_SECONDS,
+            )
+        ),
     ),
 )
 REGISTERED = AgentContract(next_actions=(recommended(actions.CREATE), actions.CLAIM_NEXT))

@@ -82,9 +82,16 @@ def created(account: Account) -> Account:
     )
 
 
-def claimed(account: Account) -> Account:
-    """Count one task handed out; an empty claim counts as a read instead (decisions §8)."""
-    return replace(account, claims_in_window=account.claims_in_window + 1)
+def claims_left(account: Account, catalogue: Catalogue, leases: Leases, now: Instant) -> int:
+    """Say how many tasks in a row a rolled account could be handed now."""
+    plan = catalogue.in_force(account, now)
+    left = min(plan.claims_per_hour - account.claims_in_window, plan.max_workers - leases.live)
+    return max(0, left)
+
+
+def claimed(account: Account, count: int = 1) -> Account:
+    """Count tasks handed out; an empty claim counts as a read instead (decisions §8)."""
+    return replace(account, claims_in_window=account.claims_in_window + count)
 
 
 def _create_refused(account: Account, plan: Plan, now: Instant) -> Rejection | None:

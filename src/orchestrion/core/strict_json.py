@@ -25,6 +25,8 @@ _STRINGS = re.compile(_STRING.encode(), re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
+_DIGITS_ALIKE = bytes(ord("0") if chr(byte) in "0123456789" else 0 for byte in range(256))
+_TOO_MANY_DIGITS = b"0" * (INTEGER_DIGITS_MAX + 1)
 _STRING_PARTS = re.compile(f"({_STRING})", re.DOTALL)
 _NO_SPACE = {ord(space): None for space in " \t\n\r"}
 _SPACES = " \t\n\r"
@@ -43,7 +45,7 @@ def read_object(body: bytes) -> tuple[str, JsonObject]:
     """Read a JSON object; gives its text and its value. Raises Malformed."""
     text = read_text(body)
     bound_nesting(body)
-    decoder = _DECODER if len(text) <= INTEGER_DIGITS_MAX else _COUNTING_DECODER
+    decoder = _COUNTING_DECODER if _may_have_too_many_digits(body) else _DECODER
     value = _scan(decoder, text.strip(_SPACES))
     if not isinstance(value, dict):
         raise Malformed("The body must be a JSON object.")
@@ -51,6 +53,11 @@ def read_object(body: bytes) -> tuple[str, JsonObject]:
     if "\\u" in text:
         _refuse_bad_characters(value)
     return text, value
+
+
+def _may_have_too_many_digits(body: bytes) -> bool:
+    # Linear in the body, whatever is in it: only where so many stand in a row they are counted.
+    return len(body) > INTEGER_DIGITS_MAX and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
 
 
 def read_text(body: bytes) -> str:
@@ -132,7 +139,7 @@ def bound_nesting(body: bytes) -> None:
     # Before any recursive parser runs; the two counts settle nearly every body.
     if body.count(b"{") + body.count(b"[") <= BODY_NESTING_MAX:
         return
-    brackets = _STRINGS.sub(b"", body).translate(_ONE_KIND, _NO_BRACKETS)
+    brackets = _outside_strings(body).translate(_ONE_KIND, _NO_BRACKETS)
     # Each turn takes the innermost pairs away, however many they are.
     for _ in range(BODY_NESTING_MAX):
         before = len(brackets)
@@ -144,6 +151,13 @@ def bound_nesting(body: bytes) -> None:
     if open_only or b"[]" in brackets:
         message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
         raise Malformed(message)
+
+
+def _outside_strings(body: bytes) -> bytes:
+    if b"\\" in body:
+        return _STRINGS.sub(b"", body)
+    # Without escapes each quote begins or ends a string.
+    return b"".join(body.split(b'"')[::2])
 
 
 def _depth(value: object) -> int:

@@ -18,8 +18,10 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
             "Hands out the claimable task of the type with the highest priority, among equals the "
             "one due longest, under a lease. Keep the lease_token of the answer and send it with "
             "every heartbeat, complete and fail. `task: null` means that nothing can be claimed "
-            "now: wait as told and ask again. With an Idempotency-Key header a claim whose answer "
-            "was lost can be repeated: while its lease lives it answers the same task and token."
+            "now: wait as told and ask again. With wait_seconds the request itself waits for a "
+            "task; a caller that hangs up meanwhile gets none. With an Idempotency-Key header a "
+            "claim whose answer was lost can be repeated: while its lease lives it answers the "
+            "same task and token."
         ),
         access=Access.KEYED,
         allowance=Allowance.CLAIMS,

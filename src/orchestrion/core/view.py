@@ -1,7 +1,7 @@
 """What one batch may touch: which rows it needs, and the rows as the batch changes them."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -242,8 +242,10 @@ class View:
             if task is not None:
                 yield task
 
-    def first_claimable(self, keys: Iterable[TypeKey]) -> Task | None:
+    def first_claimable(self, keys: Sequence[TypeKey]) -> Task | None:
         """Give the first pending, due task of some types; it stays until it changes."""
+        if len(keys) == 1:
+            return self._first_of(keys[0])
         firsts = (task for key in keys if (task := self._first_of(key)))
         return min(firsts, key=_claim_order, default=None)
 

@@ -122,6 +122,8 @@ class Writer:
 
     def in_flight(self, command: Command) -> Rejection | None:
         """Refuse a repeat of a create that is being committed: its caller is to come back."""
+        if not self._undecided:
+            return None
         for key in _create_keys(command):
             if any(key in keys for keys in self._undecided.values()):
                 return Rejection(

@@ -128,14 +128,14 @@ def _task_examples() -> dict[str, object]:
         "task_pending": _task(scenes.PENDING, scenes.NOW),
         "task_claimed": _task(scenes.CLAIMED, later),
         "task_overdue": _task(scenes.CLAIMED, too_late),
-        "task_renewed": _answered(_RESPONDER.changed(Held(task=scenes.RENEWED, now=later), 200)),
+        "task_renewed": _held(scenes.RENEWED, later),
         "task_completed": _task(scenes.COMPLETED, later),
         "task_with_artifact": _task(scenes.STORED, later),
         "task_delayed": _task(scenes.DELAYED, later),
         "task_dead": _task(scenes.DEAD, later),
         "task_released": _task(scenes.RELEASED, later),
         "task_cancel_requested": _task(scenes.ASKED, later),
-        "task_asked_back": _answered(_RESPONDER.changed(Held(task=scenes.ASKED, now=later), 200)),
+        "task_asked_back": _held(scenes.ASKED, later),
         "task_requeued": _task(scenes.REQUEUED, later),
         "task_cancelled": _task(scenes.CANCELLED, later),
     }
@@ -249,6 +249,10 @@ def _plan(plan_id: str) -> PlanAnswer:
 
 def _task(task: Task, now: Instant) -> object:
     return _plain(with_contract(task, _GUIDE.viewing(task, now)))
+
+
+def _held(task: Task, now: Instant) -> object:
+    return _plain(with_contract(task, _GUIDE.holding(task, now)))
 
 
 def _plain(answer: msgspec.Struct) -> object:

@@ -2,7 +2,7 @@
 
 import math
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -68,6 +68,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     writers: int = 1
     readers: int = 4
     long_readers: int = 2
+    # One session listens, if any may.
+    notifiers: Literal[1] = 1
     # How many callers may wait for a connection, and how long each.
     waiting_max: int = 512
     waiting_seconds: float = 2
@@ -102,7 +104,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def connections(self) -> int:
         """How many sessions one process of a server opens at most."""
-        return self.writers + self.readers + self.long_readers
+        return self.writers + self.readers + self.long_readers + self.notifiers
 
     def addresses(self) -> tuple[str, ...]:
         """Give one address per host named, so that a dead one costs no more than its own time."""

@@ -32,12 +32,12 @@ class Loader:
         """Load what a batch needs, at one instant."""
         view = View(now)
         self._load_accounts(needs, view)
-        if needs.leases:
-            self._load_leases(needs, view)
         if needs.idempotency:
             self._load_idempotency(needs, view)
         if needs.claim_keys:
             self._load_claim_keys(needs, view)
+        if needs.leases:
+            self._load_leases(needs, view)
         if needs.tasks:
             cursor = self._connection.executemany(SQL["load_task"], needs.tasks)
             view.load_tasks(map(rows.task_of, cursor))
