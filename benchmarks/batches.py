@@ -1,5 +1,6 @@
 """Whole lives over HTTP with fewer requests: fifty at a time, and with the next one taken along."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,9 +14,23 @@ from benchmarks.rounds import Round, Turn, figure, ratio, take
 ITEMS: Final = 50
 # Fewer than of single requests: whoever sends fifty at a time needs no crowd of connections.
 CONNECTIONS: Final = 16
-# Requests in a life.
-SEPARATE: Final = 3
-WITH_NEXT: Final = 2
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to take tasks through their lives: a script, and how many lives a request is."""
+
+    name: str
+    script: str
+    creates: int
+    lives: float
+    connections: int = 64
+
+    def turn(self, separate: Turn) -> Turn:
+        """Load the same process this way."""
+        variables = {**separate.variables, "BENCH_CREATES": str(self.creates)}
+        return msgspec.structs.replace(
+            separate, script=self.script, connections=self.connections, variables=variables
+        )
 
 
 class Aims(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +40,48 @@ class Aims(msgspec.Struct, frozen=True, kw_only=True):
     with_next: Target
 
 
+class Rounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a way, and of the separate requests before and after each of its rounds."""
+
+    way: Way
+    rounds: Sequence[Round]
+    separate: Sequence[Round]
+    separate_lives: float
+
+    def figures(self, rate: Target | None = None, against: Target | None = None) -> list[Figure]:
+        """Say how many lives it makes, and how many for each that separate requests make."""
+        name, lives = self.way.name, self.way.lives
+        compared = ratio(f"{name} ÷ separate", self.rounds, self.separate, against)
+        samples = [sample * lives / self.separate_lives for sample in compared.samples]
+        return [
+            figure(f"{name}, lives/s", "/s", self.rounds, lambda one: one.load.rate * lives, rate),
+            msgspec.structs.replace(compared, samples=samples),
+            figure(f"{name}, CPU per life", "µs", self.rounds, lambda one: one.cpu_us / lives),
+        ]
+
+
 AIMS = Aims(batches=Target(at_least=12_000), with_next=Target(at_least=1.4))
+ALONE = Way(name="separate requests", script="separate", creates=1, lives=1 / 3)
+NEXT_ALONE = Way(name="with the next", script="next", creates=1, lives=1 / 2)
+MADE = Way(
+    name="separate, creates in batches",
+    script="separate",
+    creates=ITEMS,
+    lives=ITEMS / (2 * ITEMS + 1),
+)
+NEXT_MADE = Way(
+    name="with the next, creates in batches",
+    script="next",
+    creates=ITEMS,
+    lives=ITEMS / (ITEMS + 1),
+)
+BATCHES = Way(
+    name=f"batches of {ITEMS}",
+    script="batches",
+    creates=ITEMS,
+    lives=ITEMS / 3,
+    connections=CONNECTIONS,
+)
 
 
 def measure(conditions: Conditions) -> list[Figure]:
@@ -37,62 +93,45 @@ def measure(conditions: Conditions) -> list[Figure]:
 
 
 def compared(conditions: Conditions, account: Account, served: Served, aims: Aims) -> list[Figure]:
-    """Let batches, ends with a claim behind them, and separate requests take turns."""
-    effort = conditions.effort
-    variables = {"BENCH_KEY": account.key}
-    separate = Turn(served=served, script="life", seconds=effort.seconds, variables=variables)
-    with_next = msgspec.structs.replace(separate, script="next")
-    batches = msgspec.structs.replace(separate, script="batches", connections=CONNECTIONS)
-    for turn in (separate, with_next, batches):
-        take(conditions, msgspec.structs.replace(turn, seconds=effort.warm_up_seconds))
-    many: list[Round] = []
-    nexts: list[Round] = []
-    singles = [take(conditions, separate)]
-    for _ in range(effort.rounds):
-        nexts.append(take(conditions, with_next))
-        many.append(take(conditions, batches))
-        singles.append(take(conditions, separate))
-    return [*_batches(many, singles, aims), *_with_next(nexts, singles, aims)]
-
-
-def _batches(many: list[Round], singles: list[Round], aims: Aims) -> list[Figure]:
-    per_request = ITEMS / SEPARATE
-    against = ratio("batches ÷ separate requests, lives", many, singles)
-    samples = [sample * ITEMS for sample in against.samples]
-    rate = figure(
-        f"batches of {ITEMS}, lives/s",
-        "/s",
-        many,
-        lambda one: one.load.rate * per_request,
-        aims.batches,
+    """Let each way and the separate requests it is compared with take turns."""
+    turn = Turn(
+        served=served,
+        script="",
+        seconds=conditions.effort.seconds,
+        variables={"BENCH_KEY": account.key},
     )
+    batches = _take(conditions, turn, BATCHES, ALONE)
+    alone = _take(conditions, turn, NEXT_ALONE, ALONE)
+    made = _take(conditions, turn, NEXT_MADE, MADE)
     note = f"{CONNECTIONS} connections: create {ITEMS}, claim {ITEMS}, complete {ITEMS}"
+    rate, *rest = batches.figures(rate=aims.batches)
     return [
         msgspec.structs.replace(rate, note=note),
-        msgspec.structs.replace(against, samples=samples),
-        figure("batches, CPU per life", "µs", many, lambda one: one.cpu_us / per_request),
-        figure("batches, share of the core", "", many, lambda one: one.share),
-        figure("batches, p99", "ms", many, lambda one: one.load.p99_ms),
+        *rest,
+        figure("batches, share of the core", "", batches.rounds, lambda one: one.share),
+        figure("batches, p99", "ms", batches.rounds, lambda one: one.load.p99_ms),
+        *_separate(ALONE, [*batches.separate, *alone.separate]),
+        *alone.figures(),
+        *_separate(MADE, made.separate),
+        *made.figures(against=aims.with_next),
     ]
 
 
-def _with_next(nexts: list[Round], singles: list[Round], aims: Aims) -> list[Figure]:
-    against = ratio("complete and take the next ÷ separate, lives", nexts, singles, aims.with_next)
-    samples = [sample * SEPARATE / WITH_NEXT for sample in against.samples]
+def _take(conditions: Conditions, turn: Turn, way: Way, separate: Way) -> Rounds:
+    effort = conditions.effort
+    one, other = way.turn(turn), separate.turn(turn)
+    for each in (one, other):
+        take(conditions, msgspec.structs.replace(each, seconds=effort.warm_up_seconds))
+    rounds: list[Round] = []
+    others = [take(conditions, other)]
+    for _ in range(effort.rounds):
+        rounds.append(take(conditions, one))
+        others.append(take(conditions, other))
+    return Rounds(way=way, rounds=rounds, separate=others, separate_lives=separate.lives)
+
+
+def _separate(way: Way, rounds: Sequence[Round]) -> list[Figure]:
     return [
-        figure("separate requests, lives/s", "/s", singles, lambda one: one.load.rate / SEPARATE),
-        figure(
-            "complete and take the next, lives/s",
-            "/s",
-            nexts,
-            lambda one: one.load.rate / WITH_NEXT,
-        ),
-        msgspec.structs.replace(against, samples=samples),
-        figure("separate requests, CPU per life", "µs", singles, lambda one: one.cpu_us * SEPARATE),
-        figure(
-            "complete and take the next, CPU per life",
-            "µs",
-            nexts,
-            lambda one: one.cpu_us * WITH_NEXT,
-        ),
+        figure(f"{way.name}, lives/s", "/s", rounds, lambda one: one.load.rate * way.lives),
+        figure(f"{way.name}, CPU per life", "µs", rounds, lambda one: one.cpu_us / way.lives),
     ]

@@ -39,7 +39,7 @@ def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None
     assert result.exit_code == 0, result.output
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert [line[0] for line in lines] == [
-        *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts")
+        *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts", "worker_asks")
     ]
     assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
     assert "Copied and verified" in result.stderr
@@ -65,7 +65,7 @@ def test_a_table_that_differs_is_named_and_ends_with_a_failure(
     result = desktop.copies()
 
     assert result.exit_code == 1
-    assert result.stdout.count("\tsame\n") == 4
+    assert result.stdout.count("\tsame\n") == 5
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("tasks"))
     assert "differs: 120 rows" in line
     assert "orchestrion: not equal: tasks" in result.stderr
