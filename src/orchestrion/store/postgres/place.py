@@ -24,6 +24,8 @@ _PLANS: Final = MappingProxyType(
         "enable_bitmapscan": "off",
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
+        # Where an index gives the order it is meant to be used, however few rows are expected.
+        "enable_sort": "off",
     }
 )
 
