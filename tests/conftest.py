@@ -14,28 +14,51 @@ from tests.harness import Account, Harness, running
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
 settings.load_profile("steady")
 
+TESTS: Final = Path(__file__).parent
 # Where a database decides most of what is tested; the others run on PostgreSQL in full runs only.
 QUICK_ON_POSTGRES: Final = frozenset(
     {
         *("test_cancel_and_requeue", "test_claim", "test_create", "test_crowds", "test_faults"),
-        *("test_finish", "test_health", "test_idempotency", "test_lists"),
-        *("test_quota", "test_retention", "test_windows", "test_workers"),
+        *("test_finish", "test_idempotency", "test_lists", "test_windows", "test_workers"),
     }
 )
-HTTP: Final = Path(__file__).with_name("http")
+# What starts many processes or servers, or fills a database first.
+FULL_RUNS_ONLY: Final = frozenset(
+    {
+        "copying/test_continuing.py",
+        "copying/test_copy.py",
+        "copying/test_served.py",
+        "e2e/test_postgres_faults.py",
+        "e2e/test_start_postgres.py",
+        "e2e/test_workers.py",
+        "store/postgres/test_blocked.py",
+        "store/postgres/test_connecting.py",
+        "store/postgres/test_fronts.py",
+        "store/postgres/test_interleavings.py",
+        "store/postgres/test_operator.py",
+        "store/postgres/test_operator_unknown.py",
+        "store/postgres/test_plans.py",
+        "store/postgres/test_roles.py",
+    }
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out of the quick subset what it would repeat on another kind of database."""
+    """Leave out of the quick subset what takes long or says little more."""
     for item in items:
-        if is_repetition(item):
+        if is_long(item) or is_repetition(item):
             item.add_marker(pytest.mark.slow)
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Tell whether a test belongs to a file that takes long."""
+    return item.path.relative_to(TESTS).as_posix() in FULL_RUNS_ONLY
 
 
 def is_repetition(item: pytest.Item) -> bool:
     """Tell whether a test says more of the application than of the database it runs on."""
     drawn = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
-    in_http = HTTP in item.path.parents
+    in_http = TESTS / "http" in item.path.parents
     return BY_ACCOUNT in drawn or (
         POSTGRES in drawn and in_http and item.path.stem not in QUICK_ON_POSTGRES
     )

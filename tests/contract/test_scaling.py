@@ -14,8 +14,7 @@ from orchestrion.store.postgres.copies import WATCH_SECONDS
 from orchestrion.store.postgres.operator import SPARE_CONNECTIONS as SPARE
 from orchestrion.store.postgres.place import WRITER, Place
 
-LOOKS: Final = LookoutLimits().every_seconds
-NUMBERS: Final = {5: "five", 10: "ten"}
+LOOKS: Final = {5: "five", 10: "ten"}[round(LookoutLimits().every_seconds)]
 FOLDER: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = " ".join((FOLDER / "scaling.md").read_text("utf-8").split())
 DEFAULT: Final = Place(url="postgresql:///orchestrion")
@@ -33,7 +32,7 @@ CONNECTIONS: Final = DEFAULT.connections
         f"{CONNECTIONS} {TIMES} 16 + {CONNECTIONS * 4} + {SPARE} = {CONNECTIONS * 20 + SPARE}",
         f"looks for {WATCH_SECONDS:.0f} s, longer than a server's jobs rest",
         f"; {CONNECTIONS - DEFAULT.notifiers} for each process max_client_conn",
-        f"once a second for what its claims wait for, instead of every {NUMBERS[round(LOOKS)]} seconds",
+        f"once a second for what its claims wait for, instead of every {LOOKS} seconds",
         f"The caller is told after {DEFAULT.commit_seconds} s",
         f"taken for up to {DEFAULT.lingering_seconds} s",
         f"and {DEFAULT.connect_seconds} s for each host that does not answer",

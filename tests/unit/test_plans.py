@@ -13,6 +13,7 @@ from orchestrion.core.plans import (
     heartbeats_per_hour,
     mutations_per_hour,
     reads_per_hour,
+    waiters_per_account,
 )
 from tests.factories import NOW, SMALL, a_plan, ago, an_account, later
 
@@ -182,3 +183,8 @@ def test_a_bad_file_is_refused_with_the_place_and_the_reason(text: str, named: s
 
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_twice_as_many_may_wait_as_a_plan_has_workers_up_to_a_bound() -> None:
+    assert waiters_per_account(HOSTED.plans["free"]) == 4
+    assert waiters_per_account(SELF_HOSTED.plans["free"]) == 1_000

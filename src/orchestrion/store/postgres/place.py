@@ -1,15 +1,17 @@
 """Where the shared database is, and every limit that holds between it and one server."""
 
 import math
+import re
 from types import MappingProxyType
 from typing import Final, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from orchestrion.store.address import Batches, Pooler
 
 APPLICATION: Final = "orchestrion"
+_HOSTS_END: Final = re.compile(r"[/?#]")
+_PATH_END: Final = re.compile(r"[?#]")
 # A rule of ours: batches lock what they read, so a later statement must see the latest commits.
 _ISOLATION: Final = "begin isolation level read committed"
 # The statements are few and each has one good plan, which follows an index. It is made once, often
@@ -22,6 +24,8 @@ _PLANS: Final = MappingProxyType(
         "enable_bitmapscan": "off",
         "enable_hashjoin": "off",
         "enable_mergejoin": "off",
+        # Where an index gives the order it is meant to be used, however few rows are expected.
+        "enable_sort": "off",
     }
 )
 
@@ -98,8 +102,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """The address without user, password and options, for messages."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        start, _, hosts, rest = self._parts()
+        return f"{start}{hosts}{_PATH_END.split(rest, maxsplit=1)[0]}"
 
     @property
     def connections(self) -> int:
@@ -108,13 +112,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def addresses(self) -> tuple[str, ...]:
         """Give one address per host named, so that a dead one costs no more than its own time."""
-        parts = urlsplit(self.url)
-        user, at, hosts = parts.netloc.rpartition("@")
-        if "," not in hosts:
-            return (self.url,)
-        return tuple(
-            urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")
-        )
+        start, user, hosts, rest = self._parts()
+        return tuple(f"{start}{user}{host}{rest}" for host in hosts.split(","))
+
+    def _parts(self) -> tuple[str, str, str, str]:
+        """Split into scheme, user with its @, hosts, and what follows them.
+
+        The library's own splitting takes one host, and refuses a list with a bracket in it.
+        """
+        scheme, mark, rest = self.url.partition("://")
+        place = _HOSTS_END.search(rest)
+        end = place.start() if place else len(rest)
+        user, at, hosts = rest[:end].rpartition("@")
+        return scheme + mark, user + at, hosts, rest[end:]
 
     def start_up(self, role: Role) -> dict[str, str]:
         """Give what a session is started with; a pooler would hand the session to others."""
