@@ -44,7 +44,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     windows_after: int
 
 
-FULL: Final = Effort(hurt_seconds=30, windows_before=3, windows_after=9)
+FULL: Final = Effort(hurt_seconds=30, windows_before=9, windows_after=9)
 QUICK: Final = Effort(hurt_seconds=4, windows_before=1, windows_after=2)
 
 
@@ -61,10 +61,12 @@ def main() -> None:
     """Hurt the database in every way, one after the other."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="seconds where it would be minutes")
-    effort = QUICK if parser.parse_args().quick else FULL
-    for name, hurt in HURTS.items():
+    parser.add_argument("--only", choices=HURTS, help="one way instead of all")
+    asked = parser.parse_args()
+    effort = QUICK if asked.quick else FULL
+    for name in [asked.only] if asked.only else HURTS:
         with _ground(effort) as ground:
-            print(table(name, _measure(ground, hurt)), end="\n\n", flush=True)
+            print(table(name, _measure(ground, HURTS[name])), end="\n\n", flush=True)
 
 
 @contextmanager
