@@ -23,6 +23,7 @@ from orchestrion.api.explaining import ExplainHandlers
 from orchestrion.api.finishing import FinishingHandlers
 from orchestrion.api.health import HealthHandlers, Watched
 from orchestrion.api.http import Request
+from orchestrion.api.key_watch import KeyWatch
 from orchestrion.api.keys import KeyHandlers
 from orchestrion.api.limits import Limiter
 from orchestrion.api.manifests import Site
@@ -86,6 +87,8 @@ class Service:
         self.lookout.attend(self.writer)
         self.watches = Watches(self.writer, around.reader, around.clock, self.waiters.room)
         self.asked = Asked(around.clock)
+        self.authenticator = Authenticator(around.reader, around.clock)
+        self.key_watch = KeyWatch(self.authenticator, around.observer)
         self.limiter = Limiter(options.catalogue, around.clock)
         self.responder = Responder(
             Guide(artifact_base_url=options.artifact_base_url, registration=options.registration)
@@ -107,6 +110,7 @@ class Service:
         self._looking = {
             asyncio.create_task(self.lookout.run(), name="lookout"),
             asyncio.create_task(self._poll_watches(), name="watches"),
+            asyncio.create_task(self.key_watch.run(), name="key watch"),
         }
         for looking in self._looking:
             looking.add_done_callback(self._looking_ended)
@@ -155,7 +159,7 @@ class Service:
 
     def _app(self) -> ASGIApp:
         reception = Reception(
-            authenticator=Authenticator(self.around.reader, self.around.clock),
+            authenticator=self.authenticator,
             limiter=self.limiter,
             addresses=Addresses(self.options.trusted_proxies),
             responder=self.responder,
@@ -169,11 +173,11 @@ class Service:
         options, around = self.options, self.around
         tasks = TaskHandlers(self.writer, self.responder, self.mint)
         empty = EmptyClaims(around.reader, self.limiter, around.observer, self.asked)
-        claims = Claims(self.waiters, options.catalogue, around.clock)
+        claims = Claims(self.waiters, options.catalogue, around.clock, self.key_watch)
         attempts = AttemptHandlers(self.writer, claims, self.responder, self.mint, empty)
         finishing = FinishingHandlers(self.writer, claims, self.responder, self.mint, empty)
         batches = BatchHandlers(self.writer, self.responder, self.mint, self.limiter)
-        awaiting = Awaiting(self.watches, options.catalogue, around.clock)
+        awaiting = Awaiting(self.watches, options.catalogue, around.clock, self.key_watch)
         waiting = AwaitingHandlers(awaiting, around.reader, self.responder)
         reading = ReadingHandlers(around.reader, self.responder, awaiting)
         explaining = ExplainHandlers(around.reader, self.responder, options.catalogue, self.asked)

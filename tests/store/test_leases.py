@@ -59,7 +59,10 @@ async def believed(engine: Engine) -> int:
 
 
 def was_claim(command: Command, outcome: Outcome) -> bool:
-    return isinstance(command, ClaimNext | ClaimTask) and isinstance(outcome, Held)
+    if not isinstance(command, ClaimNext | ClaimTask):
+        return False
+    # A repeat hands nothing out, and is answered even if the plan has shrunk since.
+    return isinstance(outcome, Held) and not outcome.replayed
 
 
 async def lead_through(database: Database, plan: list[Run]) -> None:

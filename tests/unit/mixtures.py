@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from random import Random
 
-from msgspec.structs import replace
-
 from orchestrion.core.commands import (
     ClaimNext,
     Command,
@@ -100,8 +98,7 @@ def _draw_together(random: Random, tasks: list[Task], size: int) -> Iterator[Com
         yield Together(account_id=ACCOUNT_ID, commands=tuple(named))
     creates = [one for one in _draw_creates(random, tasks, size) if isinstance(one, CreateTask)]
     if creates and random.random() < 0.5:
-        apart = [replace(one, task_id=a_task_id(500 + n)) for n, one in enumerate(creates)]
-        yield Together(account_id=ACCOUNT_ID, commands=tuple(apart))
+        yield Together(account_id=ACCOUNT_ID, commands=tuple(creates))
     for finish in named[:2]:
         if isinstance(finish, CompleteTask | FailTask):
             claim = _a_claim(random, 0)
@@ -109,9 +106,11 @@ def _draw_together(random: Random, tasks: list[Task], size: int) -> Iterator[Com
 
 
 def _draw_creates(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
-    for number in range(random.randrange(1 + size // 2)):
+    del tasks
+    for _ in range(random.randrange(1 + size // 2)):
+        # An id that is there already would break its batch, which each store divides otherwise.
         yield asks.create(
-            len(tasks) + number,
+            random.randrange(1_000, 10**9),
             type=_a_type(random),
             priority=random.choice([0, 5, 100]),
             scheduled_at=random.choice([None, NOW + 60 * SECOND, NOW - SECOND]),

@@ -8,6 +8,7 @@ import msgspec
 
 from orchestrion.api.decoding import decode
 from orchestrion.api.http import Request, Response
+from orchestrion.api.key_watch import KeyWatch
 from orchestrion.api.respond import HEADERS, Responder, encode
 from orchestrion.api.shaping import compact
 from orchestrion.core.bodies import WaitBody
@@ -47,8 +48,11 @@ class WaitAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Awaiting:
     """Lets requests wait for tasks."""
 
-    def __init__(self, watches: Watches, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self, watches: Watches, catalogue: Catalogue, clock: Clock, key_watch: KeyWatch
+    ) -> None:
         self._watches = watches
+        self._key_watch = key_watch
         self._catalogue = catalogue
         self._clock = clock
 
@@ -61,8 +65,9 @@ class Awaiting:
         )
         waiters_max = waiters_per_account(self._catalogue.plans[plan_id])
         patience = Patience(seconds=seconds, waiters_max=waiters_max)
+        wait = self._watches.wait(principal.account_id, goal, patience)
         try:
-            return await self._watches.wait(principal.account_id, goal, patience)
+            return await (self._key_watch.guard(request, wait) if seconds else wait)
         finally:
             request.waited_seconds += patience.waited
 

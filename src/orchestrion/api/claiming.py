@@ -5,6 +5,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from orchestrion.api.http import Request, Response
+from orchestrion.api.key_watch import KeyWatch
 from orchestrion.core.account import Principal
 from orchestrion.core.clock import Clock
 from orchestrion.core.commands import ClaimNext, ClaimTask, FinishAndClaim
@@ -17,8 +18,11 @@ from orchestrion.engine.waiters import Waiters
 class Claims:
     """Makes claims for requests."""
 
-    def __init__(self, waiters: Waiters, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self, waiters: Waiters, catalogue: Catalogue, clock: Clock, key_watch: KeyWatch
+    ) -> None:
         self._waiters = waiters
+        self._key_watch = key_watch
         self._catalogue = catalogue
         self._clock = clock
 
@@ -30,8 +34,9 @@ class Claims:
         """Make a claim that waits so long for a task; 0 is not at all."""
         assert request.principal is not None, "a keyed operation"
         patience = Patience(seconds=seconds, waiters_max=self._waiters_max(request.principal))
+        claim = self._waiters.claim(command, patience)
         try:
-            return await self._waiters.claim(command, patience)
+            return await (self._key_watch.guard(request, claim) if seconds else claim)
         finally:
             request.waited_seconds += patience.waited
 
