@@ -11,7 +11,18 @@ from tempfile import mkdtemp
 
 import msgspec
 
-from benchmarks import batches, commits, depth, engine, http, memory, phases, start, waiting
+from benchmarks import (
+    batches,
+    commits,
+    counting,
+    depth,
+    engine,
+    http,
+    memory,
+    phases,
+    start,
+    waiting,
+)
 from benchmarks.conditions import FULL, QUICK, Conditions, Effort
 from benchmarks.figures import Figure, table
 from benchmarks.machine import ROOT, Machine, cores, machine
@@ -19,6 +30,7 @@ from benchmarks.postgres import age as postgres_age
 from benchmarks.postgres import batches as postgres_batches
 from benchmarks.postgres import bloat as postgres_bloat
 from benchmarks.postgres import costs as postgres_costs
+from benchmarks.postgres import counting as postgres_counting
 from benchmarks.postgres import engine as postgres_engine
 from benchmarks.postgres import http as postgres_http
 from benchmarks.postgres import waiting as postgres_waiting
@@ -28,6 +40,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "batches": ("HTTP, whole lives with fewer requests", batches.measure),
     "phases": ("HTTP, one operation at a time, 64 connections", phases.measure),
     "engine": ("Engine alone: writer and store in one process", engine.measure),
+    "counting": ("Engine alone, what counters and windows add", counting.measure),
     "depth": ("Claim cost by what lies in the database, against few pending", depth.measure),
     "commits": ("Durability: what an operation costs", commits.measure),
     "waiting": ("Claims that wait", waiting.measure),
@@ -37,6 +50,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Conditions], list[Figure]]]] = {
     "postgres-waiting": ("PostgreSQL, claims that wait", postgres_waiting.measure),
     "postgres-batches": ("PostgreSQL, whole lives with fewer requests", postgres_batches.measure),
     "postgres-engine": ("PostgreSQL, engine alone", postgres_engine.measure),
+    "postgres-counting": (
+        "PostgreSQL, what counters and windows add",
+        postgres_counting.measure,
+    ),
     "postgres-costs": ("PostgreSQL, what an operation costs", postgres_costs.measure),
     "postgres-age": ("PostgreSQL, claims by how much was done", postgres_age.measure),
     "postgres-bloat": ("PostgreSQL, a snapshot held for minutes", postgres_bloat.measure),

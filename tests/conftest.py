@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from tests.databases import BY_ACCOUNT, KINDS, POSTGRES, Database, Databases, Trouble
 from tests.harness import Account, Harness, running
+from tests.pretend_paypal import PretendPayPal, pretending
 
 # The same everywhere, and never refused for a slow machine.
 settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
@@ -22,15 +23,17 @@ QUICK_ON_POSTGRES: Final = frozenset(
         *("test_finish", "test_idempotency", "test_lists", "test_windows", "test_workers"),
     }
 )
-# What starts many processes or servers, or fills a database first.
+# What starts many processes or servers, fills a database first, or asks very often.
 FULL_RUNS_ONLY: Final = frozenset(
     {
         "copying/test_continuing.py",
         "copying/test_copy.py",
         "copying/test_served.py",
+        "e2e/test_limits.py",
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_workers.py",
+        "http/test_races.py",
         "store/postgres/test_blocked.py",
         "store/postgres/test_connecting.py",
         "store/postgres/test_fronts.py",
@@ -93,6 +96,20 @@ def trouble(database: Database) -> Iterator[Trouble]:
     """Break the database for those who use it."""
     yield database.trouble
     database.trouble.heal()
+
+
+@pytest.fixture(scope="session")
+def pretend_process() -> Iterator[PretendPayPal]:
+    """Run a pretend PayPal that is started when it is needed."""
+    with pretending() as pretend:
+        yield pretend
+
+
+@pytest.fixture
+def pretend(pretend_process: PretendPayPal) -> PretendPayPal:
+    """Give the pretend PayPal as it is when it has just been started."""
+    pretend_process.tell("reset")
+    return pretend_process
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from orchestrion.core import ids
 from orchestrion.core.account import Account
 from orchestrion.core.clock import Clock
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.purchase import Purchase
 from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader, Store
@@ -51,6 +52,7 @@ SERVER_VARIABLE: Final = "ORCHESTRION_TEST_DATABASE_URL"
 _ACCOUNT_COLUMNS: Final = Account.__struct_fields__
 _TASK_COLUMNS: Final = (*Task.__struct_fields__, "due_at")
 _IDEMPOTENCY_COLUMNS: Final = ("account_id", "key", "request_digest", "created_at", "first")
+_PURCHASE_COLUMNS: Final = (*Purchase.__struct_fields__, "settle_at")
 RECORD: Final = "schema_migrations"
 MARKS: Final = "marks"
 LEASES_UNKNOWN: Final = 2**40
@@ -179,6 +181,11 @@ def add_tasks(database: Database, tasks: Iterable[Task]) -> None:
 def add_idempotency(database: Database, remembered: Iterable[IdempotencyRow]) -> None:
     """Write remembered creates of any age."""
     database.insert("idempotency_keys", _IDEMPOTENCY_COLUMNS, map(rows.idempotency_row, remembered))
+
+
+def add_purchases(database: Database, *purchases: Purchase) -> None:
+    """Write purchases in any stage."""
+    database.insert("purchases", _PURCHASE_COLUMNS, map(rows.purchase_insert_row, purchases))
 
 
 def _insertion(table: str, columns: Iterable[str]) -> str:

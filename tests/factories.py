@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from orchestrion.core.account import Account, new_account
 from orchestrion.core.commands import Command
-from orchestrion.core.ids import AccountId, LeaseToken, TaskId, ulid
+from orchestrion.core.ids import AccountId, LeaseToken, PurchaseId, TaskId, ulid
 from orchestrion.core.instants import DAY, HOUR, SECOND, Instant
 from orchestrion.core.needs import needs_of
 from orchestrion.core.plans import Catalogue, Plan
+from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow, Needs, View
 
@@ -116,6 +117,44 @@ def a_plan(**changes: object) -> Plan:
     return replace(plan, **changes)
 
 
+def a_purchase_id(number: int) -> PurchaseId:
+    return PurchaseId("pur_" + ulid(NOW, number))
+
+
+_STARTED = Purchase(
+    account_id=ACCOUNT_ID,
+    id=a_purchase_id(1),
+    plan_id="pro",
+    price_usd=Decimal("10.00"),
+    stage=Stage.STARTED,
+    order_id=None,
+    checkout_url=None,
+    created_at=NOW,
+    expires_at=Instant(NOW + 3 * HOUR),
+    captures=1,
+    capture_begun_at=None,
+    capture_id=None,
+    confirmed_at=None,
+    updated_at=NOW,
+)
+_ORDERED: Mapping[str, object] = MappingProxyType(
+    {"order_id": "5O190127TN364715T", "checkout_url": "https://pay.example/5O190127TN364715T"}
+)
+_BY_STAGE: Mapping[Stage, Mapping[str, object]] = MappingProxyType(
+    {
+        Stage.STARTED: {},
+        Stage.OPEN: _ORDERED,
+        Stage.CONFIRMED: {**_ORDERED, "capture_id": "3C679366HH908993F", "confirmed_at": NOW},
+        Stage.FAILED: {**_ORDERED, "captures": 2},
+        Stage.EXPIRED: _ORDERED,
+    }
+)
+
+
+def a_purchase(stage: Stage = Stage.OPEN, **changes: object) -> Purchase:
+    return replace(_STARTED, **{"stage": stage, **_BY_STAGE[stage], **changes})
+
+
 SMALL = Catalogue(
     plans={
         "free": a_plan(),
@@ -137,6 +176,7 @@ def a_view(
     tasks: Iterable[Task] = (),
     accounts: Iterable[Account] = (ACCOUNT,),
     remembered: Iterable[IdempotencyRow] = (),
+    purchases: Iterable[Purchase] = (),
     now: Instant = NOW,
 ) -> View:
     """Load what the commands need, and no row more."""
@@ -154,7 +194,14 @@ def a_view(
     view.load_claim_keys((one.account_id, one.claim_key or "", one.id) for one in held)
     _load_leases(view, needs, list(rows.values()))
     _load_claims(view, needs, list(rows.values()))
+    _load_purchases(view, needs, sorted(purchases, key=lambda one: one.created_at))
     return view
+
+
+def _load_purchases(view: View, needs: Needs, purchases: list[Purchase]) -> None:
+    named = [one for one in purchases if (one.account_id, one.id) in needs.purchases]
+    newest = {one.account_id: one for one in purchases if one.account_id in needs.newest_purchases}
+    view.purchases.load(named, newest.values())
 
 
 def _load_leases(view: View, needs: Needs, tasks: list[Task]) -> None:

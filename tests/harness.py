@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import msgspec
 
+from orchestrion.engine.ports import Payments
 from orchestrion.jobs.runner import Job
 from orchestrion.observe.jobs import JobHistory
 from orchestrion.service import Service, ServiceOptions, Surroundings
@@ -79,7 +80,7 @@ class Harness:
 
 @asynccontextmanager
 async def running(
-    database: Database, options: ServiceOptions | None = None
+    database: Database, options: ServiceOptions | None = None, payments: Payments | None = None
 ) -> AsyncIterator[Harness]:
     """Run the service on a database, with no server and no jobs on a timer."""
     options = options or ServiceOptions()
@@ -92,6 +93,7 @@ async def running(
             clock=backend.clock,
             observer=KeepingObserver(),
             jobs=JobHistory(backend.clock),
+            payments=payments,
         ),
     )
     check = AnswerCheck()

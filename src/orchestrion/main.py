@@ -1,7 +1,6 @@
 """The composition root: from settings to a running server."""
 
 import asyncio
-import ipaddress
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -29,8 +28,10 @@ from orchestrion.observe.logs import LogOptions, Logs
 from orchestrion.observe.metrics import Metrics
 from orchestrion.observe.metrics_server import MetricsServer
 from orchestrion.observe.observer import ProcessObserver
+from orchestrion.selling import Open, open_payments
 from orchestrion.service import Service, ServiceOptions, Surroundings
 from orchestrion.settings import Settings
+from orchestrion.settings.values import loopback
 from orchestrion.supervisor.handover import Worker
 
 COUNT_TASKS: Final = "count_tasks"
@@ -56,32 +57,54 @@ async def serve(settings: Settings, worker: Worker) -> None:
                 level=settings.log_level, format=settings.log_format, worker=worker.index
             )
             with Logs(logging, backend.clock) as logs, captured(logs):
-                around = _Around(backend=backend, logs=logs, worker=worker)
-                await _Process(settings, catalogue, around).run(stop, relieved)
+                watching = _watching(backend, logs)
+                payments = open_payments(
+                    settings.taker, backend.clock, watching.observer.payment_call
+                )
+                async with payments as selling:
+                    around = _Around(
+                        backend=backend, watching=watching, worker=worker, selling=selling
+                    )
+                    await _Process(settings, catalogue, around).run(stop, relieved)
         finally:
             await backend.close()
+
+
+class _Watching(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told what happens."""
+
+    logs: Logs
+    jobs: JobHistory
+    metrics: Metrics
+    observer: ProcessObserver
+
+
+def _watching(backend: Backend, logs: Logs) -> _Watching:
+    jobs = JobHistory(backend.clock)
+    metrics = Metrics(jobs, lambda: logs.dropped)
+    return _Watching(logs=logs, jobs=jobs, metrics=metrics, observer=ProcessObserver(logs, metrics))
 
 
 class _Around(msgspec.Struct, frozen=True, kw_only=True):
     """What a process has before it has a service."""
 
     backend: Backend
-    logs: Logs
+    watching: _Watching
     worker: Worker
+    selling: Open
 
 
 class _Process:
     """One server: the service and what is around it."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, around: _Around) -> None:
-        backend, logs = around.backend, around.logs
+        backend, watching = around.backend, around.watching
         self._settings = settings
         self._backend = backend
-        self._logs = logs
+        self._logs, self._jobs = watching.logs, watching.jobs
+        self._metrics, self._observer = watching.metrics, watching.observer
         self._worker = around.worker
-        self._jobs = JobHistory(backend.clock)
-        self._metrics = Metrics(self._jobs, lambda: logs.dropped)
-        self._observer = ProcessObserver(logs, self._metrics)
+        self._pretend_url = around.selling.pretend_url
         self._service = Service(
             ServiceOptions(
                 catalogue=catalogue,
@@ -90,6 +113,8 @@ class _Process:
                 trusted_proxies=settings.trusted_proxies,
                 cors_origins=settings.cors_origins,
                 artifact_base_url=settings.artifact_base_url,
+                landing_url=settings.landing_url,
+                payment_events=around.selling.events,
             ),
             Surroundings(
                 store=backend.store,
@@ -98,6 +123,7 @@ class _Process:
                 observer=self._observer,
                 jobs=self._jobs,
                 wakeups=backend.wakeups,
+                payments=around.selling.payments,
             ),
         )
         self._metrics.watch_queue(lambda: self._service.writer.depth)
@@ -129,8 +155,12 @@ class _Process:
         self._logs.info("started", url=url, version=__version__)
         for warning in self._backend.warnings:
             self._logs.warning("database_at_risk", message=warning)
+        if self._pretend_url:
+            self._logs.warning("payments_are_pretended", url=self._pretend_url)
+            sys.stdout.write(PRETENDED.format(url=self._pretend_url))
+            sys.stdout.flush()
         self._worker.tell_serving()
-        if self._worker.greets and _loopback(host):
+        if self._worker.greets and loopback(host):
             self._welcoming = asyncio.create_task(self._welcome(url), name="welcome")
 
     async def _welcome(self, url: str) -> None:
@@ -214,6 +244,9 @@ async def first_key(settings: Settings, url: str) -> None:
     sys.stdout.flush()
 
 
+PRETENDED: Final = """
+Payments are pretended, and no money moves: {url} stands for PayPal
+"""
 SERVING: Final = """
 Orchestrion serves {url} and keeps its tasks in {kept}
 What an agent needs to know: {url}/AGENTS.md
@@ -259,13 +292,6 @@ def _catalogue(settings: Settings) -> Catalogue:
     if settings.plans_path is not None:
         return catalogue_from_toml(settings.plans_path.read_text("utf-8"))
     return HOSTED if settings.plans == "hosted" else SELF_HOSTED
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bracketed(host: str) -> str:

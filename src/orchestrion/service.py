@@ -15,6 +15,7 @@ from orchestrion.api.auth import Authenticator
 from orchestrion.api.awaiting import Awaiting, AwaitingHandlers
 from orchestrion.api.batches import BatchHandlers
 from orchestrion.api.billing import BillingHandlers
+from orchestrion.api.buying import BuyingHandlers
 from orchestrion.api.claiming import Claims
 from orchestrion.api.discovery import documents
 from orchestrion.api.emptying import EmptyClaims
@@ -25,26 +26,38 @@ from orchestrion.api.health import HealthHandlers, Watched
 from orchestrion.api.http import Request
 from orchestrion.api.key_watch import KeyWatch
 from orchestrion.api.keys import KeyHandlers
+from orchestrion.api.landing import APPROVED_PATH, CANCELLED_PATH, landing_pages
 from orchestrion.api.limits import Limiter
 from orchestrion.api.manifests import Site
 from orchestrion.api.reading import ReadingHandlers
 from orchestrion.api.respond import Responder
 from orchestrion.api.tasks import TaskHandlers
+from orchestrion.api.webhook import WebhookHandlers
 from orchestrion.core.contract import Guide
 from orchestrion.core.ids import RequestId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import WINDOW_SECONDS
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.purchasing import for_sale
 from orchestrion.engine.asked import Asked
+from orchestrion.engine.checkout import Checkout, Landing, Till
 from orchestrion.engine.lookout import Lookout
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.overload import QueueLimits
-from orchestrion.engine.ports import Clock, JobStatus, Observer, Reader, Store, Wakeups
+from orchestrion.engine.ports import (
+    Clock,
+    JobStatus,
+    Observer,
+    Payments,
+    Reader,
+    Store,
+    Wakeups,
+)
 from orchestrion.engine.waiters import Waiters
 from orchestrion.engine.watches import ALONE_POLL_SECONDS, SHARED_POLL_SECONDS, Watches
 from orchestrion.engine.writer import Writer
-from orchestrion.jobs import count_requests, expire_leases, note_asks, purge
+from orchestrion.jobs import count_requests, expire_leases, finish_checkouts, note_asks, purge
 from orchestrion.jobs.runner import Job, Runner
 
 
@@ -58,6 +71,10 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Sequence[str] = ()
     artifact_base_url: str = "https://api.outputlayer.dev"
     queue: QueueLimits = QueueLimits()
+    # Whether PayPal's events are taken, where there are payments.
+    payment_events: bool = False
+    # Where people come back to from paying.
+    landing_url: str = ""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +86,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     observer: Observer
     jobs: JobStatus
     wakeups: Wakeups | None = None
+    payments: Payments | None = None
 
 
 class Service:
@@ -91,8 +109,16 @@ class Service:
         self.key_watch = KeyWatch(self.authenticator, around.observer)
         self.limiter = Limiter(options.catalogue, around.clock)
         self.responder = Responder(
-            Guide(artifact_base_url=options.artifact_base_url, registration=options.registration)
+            Guide(
+                artifact_base_url=options.artifact_base_url,
+                sells_plans=around.payments is not None
+                and any(
+                    for_sale(plan_id, options.catalogue) for plan_id in options.catalogue.plans
+                ),
+                registration=options.registration,
+            )
         )
+        self.checkout = self._checkout()
         self.app = self._app()
         self.runner = Runner(self._jobs(), around.jobs, around.observer)
         self._writing: asyncio.Task[None] | None = None
@@ -169,6 +195,21 @@ class Service:
         )
         return create_app(self._handlers(), reception, self.options.cors_origins)
 
+    def _checkout(self) -> Checkout:
+        around, site = self.around, self.options.landing_url
+        return Checkout(
+            Till(
+                writer=self.writer,
+                reader=around.reader,
+                payments=around.payments,
+                catalogue=self.options.catalogue,
+                clock=around.clock,
+                mint=self.mint,
+                landing=Landing(return_url=site + APPROVED_PATH, cancel_url=site + CANCELLED_PATH),
+                observer=around.observer,
+            )
+        )
+
     def _handlers(self) -> Mapping[str, Handler]:
         options, around = self.options, self.around
         tasks = TaskHandlers(self.writer, self.responder, self.mint)
@@ -182,6 +223,9 @@ class Service:
         reading = ReadingHandlers(around.reader, self.responder, awaiting)
         explaining = ExplainHandlers(around.reader, self.responder, options.catalogue, self.asked)
         billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
+        buying = BuyingHandlers(self.checkout, self.responder, options.catalogue, around.clock)
+        events = around.payments if options.payment_events else None
+        webhook = WebhookHandlers(events, around.reader, self.checkout, self.responder)
         keys = KeyHandlers(self.writer, self.responder, self.mint, options.registration)
         watched = Watched(
             job=expire_leases.NAME,
@@ -191,7 +235,8 @@ class Service:
         health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
         return {
             **_methods(tasks, attempts, finishing, batches, reading, waiting, explaining),
-            **_methods(billing, keys, health),
+            **_methods(billing, buying, webhook, keys, health),
+            **landing_pages(),
             **documents(self._site()),
         }
 
@@ -225,6 +270,11 @@ class Service:
                 name=note_asks.NAME,
                 seconds=note_asks.EVERY_SECONDS,
                 run=lambda: note_asks.note_asks(writer, self.asked),
+            ),
+            Job(
+                name=finish_checkouts.NAME,
+                seconds=finish_checkouts.EVERY_SECONDS,
+                run=finish_checkouts.FinishCheckouts(self.checkout, reader).run,
             ),
         )
 

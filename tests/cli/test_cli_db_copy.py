@@ -39,7 +39,8 @@ def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None
     assert result.exit_code == 0, result.output
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert [line[0] for line in lines] == [
-        *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts", "worker_asks")
+        *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts", "worker_asks"),
+        "purchases",
     ]
     assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
     assert "Copied and verified" in result.stderr

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from orchestrion.core.account import RequestCount
 from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, ulid
 from orchestrion.core.instants import Instant
+from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -23,9 +25,10 @@ from tests.databases import (
     SqliteDatabase,
     add_accounts,
     add_idempotency,
+    add_purchases,
     add_tasks,
 )
-from tests.factories import ACCOUNT, NOW, a_task, a_task_id
+from tests.factories import ACCOUNT, NOW, a_purchase, a_purchase_id, a_task, a_task_id
 
 STRANGE: Final = '{"é":"\U0001f9ed\u2028\u2029\x7f","n":1e400,"z":-0,"big":' + "9" * 3_000 + "}"
 LONG: Final = '{"text":"' + "ü" * 32_000 + '"}'
@@ -103,7 +106,34 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
         ]
         file.insert("request_counts", COUNT_COLUMNS, map(rows.count_row, counts))
         asks = Asks(account_id=account.id, at={"report": NOW, "a_b-C": Instant(2**53 + 1)})
+        add_purchases(file, *some_purchases(account.id))
         file.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
+
+
+def some_purchases(account_id: AccountId) -> list[Purchase]:
+    """Make one in every stage, and one that has nothing unset."""
+    every = [
+        a_purchase(
+            stage,
+            account_id=account_id,
+            id=a_purchase_id(number),
+            created_at=Instant(NOW + number),
+            order_id=f"{account_id}-{number}" if number else None,
+            capture_id=f"{account_id}-{number}" if number == 1 else None,
+            price_usd=Decimal("0.10"),
+        )
+        for number, stage in enumerate(Stage)
+    ]
+    whole = replace(
+        every[1],
+        id=a_purchase_id(len(every)),
+        created_at=Instant(NOW + len(every)),
+        order_id=f"{account_id}-whole",
+        capture_id=f"{account_id}-whole",
+        capture_begun_at=NOW,
+        confirmed_at=NOW,
+    )
+    return [*every, whole]
 
 
 async def copied(file: Path, url: str) -> Outcome:

@@ -11,6 +11,7 @@ from orchestrion.copying.transfer import copy
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.instants import SECOND
 from orchestrion.core.plans import SELF_HOSTED
+from orchestrion.core.purchase import Stage
 from orchestrion.store.operator import wall_time
 from orchestrion.store.postgres import migrating
 from orchestrion.store.postgres.operator import PostgresOperator
@@ -22,7 +23,7 @@ from tests.databases import Database, Databases, Row, SqliteDatabase, count
 from tests.pgbouncer import PgBouncer
 
 NAMES = [table.name for table in TABLES]
-ROWS = [ACCOUNTS, 5 * ACCOUNTS, 40 * ACCOUNTS, 5 * ACCOUNTS, 3 * ACCOUNTS, ACCOUNTS]
+ROWS = [ACCOUNTS * each for each in (1, 5, 40, 5, 3, 1, len(Stage) + 1)]
 
 
 def contents(database: Database, table: str, columns: Sequence[str]) -> list[Row]:
@@ -112,6 +113,8 @@ async def test_pages_are_short_and_none_is_left_out(databases: Databases, url: s
         ("idempotency_keys", "update idempotency_keys set request_digest = '' where key = 'B'"),
         ("request_counts", "delete from request_counts where key_id = 'key_1'"),
         ("request_counts", "insert into request_counts values ('acct_2', 'key_1', '', 0, 0)"),
+        ("purchases", "update purchases set capture_id = null where capture_id is not null"),
+        ("purchases", "update purchases set price_usd = '0.1'"),
     ],
 )
 async def test_whatever_differs_in_the_end_is_named(

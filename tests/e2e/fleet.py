@@ -1,5 +1,6 @@
 """Several real servers on one PostgreSQL database, and clients that go from one to another."""
 
+import ipaddress
 import itertools
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served, free_port
 
 HOST = "127.0.0.1"
 CONNECTIONS_MAX = 64
+FORWARDED = "X-Forwarded-For"
 Json = Mapping[str, Any]
 
 
@@ -28,12 +30,17 @@ class Fleet:
         self._beside = threading.Lock()
         self.replicas = [self._started(port) for port in self.ports]
         self.ended: list[Served] = []
+        self._addresses = ipaddress.IPv4Network("198.18.0.0/15").hosts()
 
     def again(self, index: int) -> None:
         """Start one anew, and wait until it serves."""
         self.ended.append(self.replicas[index])
         self.replicas[index] = self._started(self.ports[index])
         self.replicas[index].url()
+
+    def address(self) -> str:
+        """Give an address that no registration came from yet, for those who trust proxies."""
+        return str(next(self._addresses))
 
     def complaints(self) -> list[Json]:
         """What replicas logged above info, but that the test server does without fsync."""
@@ -134,7 +141,8 @@ async def calling(fleet: Fleet, plan: str = "free") -> AsyncIterator[Caller]:
         for url in fleet.urls
     ]
     try:
-        registered = await clients[0].post("/v1/keys/register")
+        forwarded = {FORWARDED: fleet.address()}
+        registered = await clients[0].post("/v1/keys/register", headers=forwarded)
         assert registered.status_code == 201, registered.text
         caller = Caller(clients, registered.json())
         put_on_plan(fleet, caller, plan)

@@ -73,3 +73,10 @@ def test_tokens_and_keys_never_repeat_and_have_their_form() -> None:
     assert len(tokens) == len(keys) == 1_000
     assert all(token.startswith("lse_") and len(token) == 38 for token in tokens)
     assert all(ids.is_api_key(key) for key in keys)
+
+
+def test_a_purchase_id_has_its_form() -> None:
+    made = Mint(SettableClock()).purchase_id()
+
+    assert made.startswith("pur_")
+    assert ids.is_ulid(made.removeprefix("pur_"))

@@ -10,8 +10,8 @@ from tests.http.callers import Caller, Response
 
 Use = Callable[[Caller], Awaitable[Response]]
 
-# Without payments these two have nothing to succeed with; their refusals are tested with billing.
-NEED_PAYMENTS = {"start_checkout", "verify_payment"}
+# Without payments these have nothing to succeed with; with payments they are tested on their own.
+NEED_PAYMENTS = {"start_checkout", "verify_payment", "receive_payment_event"}
 
 
 def reading(path: str) -> Use:
@@ -100,6 +100,8 @@ USES: Mapping[str, Use] = MappingProxyType(
         "read_llms_txt": reading("/llms.txt"),
         "read_agents_guide": reading("/AGENTS.md"),
         "read_contract_guide": reading("/AGENT_CONTRACT.md"),
+        "read_approved_page": reading("/billing/approved"),
+        "read_cancelled_page": reading("/billing/cancelled"),
         "check_liveness": reading("/livez"),
         "check_readiness": reading("/readyz"),
     }

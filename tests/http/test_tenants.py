@@ -57,6 +57,9 @@ ROWS: Mapping[str, Row] = {
     "read_llms_txt": _PUBLIC,
     "read_agents_guide": _PUBLIC,
     "read_contract_guide": _PUBLIC,
+    "read_approved_page": _PUBLIC,
+    "read_cancelled_page": _PUBLIC,
+    "receive_payment_event": Row(status=404, body={}),
     "check_liveness": _PUBLIC,
     "check_readiness": _PUBLIC,
 }
@@ -81,6 +84,8 @@ _EXCUSED = {
     "count_by_status": "numbers for the operator's metrics",
     "load_request_counts": "counters of all keys, read once at the start of a process",
     "load_principal": "finds out which account a key belongs to",
+    "load_purchase_of_order": "asked for orders alone that PayPal says an event is about",
+    "list_unsettled_purchases": "the job names purchases by age; what settles them names accounts",
     "any_key": "asks whether the server is new",
     "list_keys": "for the operator on the machine",
     "revoke_key": "for the operator on the machine",

@@ -10,7 +10,9 @@ import pytest
 
 from orchestrion.core.account import Account
 from orchestrion.core.lease import Completion
-from orchestrion.core.outcomes import Changed, Held
+from orchestrion.core.outcomes import Changed, Held, PurchaseOutcome
+from orchestrion.core.payment import OpenedOrder
+from orchestrion.core.purchase_commands import ConfirmPurchase, OpenPurchase, RecordOrder
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -26,8 +28,17 @@ from tests.databases import (
     SqliteDatabase,
     add_key,
 )
-from tests.engine.engines import Engine, running_engine
-from tests.factories import ACCOUNT, ACCOUNT_ID, TOKEN, a_task, a_task_id, expect
+from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.factories import (
+    ACCOUNT,
+    ACCOUNT_ID,
+    SMALL,
+    TOKEN,
+    a_purchase_id,
+    a_task,
+    a_task_id,
+    expect,
+)
 from tests.unit import asks
 
 FIRST_FIELDS = Task.__struct_fields__[: Task.__struct_fields__.index("traceparent") + 1]
@@ -106,7 +117,7 @@ async def engine(old: Database, tasks: dict[Status, Task]) -> AsyncIterator[Engi
     if isinstance(old, PostgresDatabase):
         # As a start does; a file is brought up to date as it is opened.
         await postgres.prepare(PostgresPlace(url=old.url))
-    async with running_engine(old) as engine:
+    async with running_engine(old, EngineOptions(catalogue=SMALL)) as engine:
         yield engine
 
 
@@ -162,6 +173,20 @@ async def test_a_create_of_before_is_replayed(engine: Engine, tasks: dict[Status
     (outcome,) = await engine.together([again])
 
     assert getattr(outcome, "first", None) == next(iter(tasks.values()))
+
+
+async def test_an_account_of_before_buys_a_plan(engine: Engine) -> None:
+    opens = OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), plan_id="pro")
+    pays = ConfirmPurchase(
+        account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), capture_id="3C679366HH908993F"
+    )
+    order = OpenedOrder(order_id="5O190127TN364715T", checkout_url="https://pay.example/")
+    records = RecordOrder(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), order=order)
+
+    outcomes = await engine.together([opens, records, pays])
+
+    assert [expect(PurchaseOutcome, one).activated for one in outcomes] == [False, False, True]
+    assert (await engine.reader.account(ACCOUNT_ID) or ACCOUNT).plan == "pro"
 
 
 async def test_an_account_of_before_requires_no_token(engine: Engine, old: Database) -> None:

@@ -9,6 +9,8 @@ from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.outcomes import Again, Outcome
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.purchase import Purchase
+from orchestrion.core.purchases import PurchaseKey
 from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow, View
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_view
@@ -27,6 +29,7 @@ class World:
         self.catalogue = catalogue
         self.tasks = {(task.account_id, task.id): task for task in tasks}
         self.accounts: dict[AccountId, Account] = {one.id: one for one in accounts}
+        self.purchases: dict[PurchaseKey, Purchase] = {}
         self.remembered: dict[tuple[AccountId, str], IdempotencyRow] = {}
 
     def wait(self, seconds: int) -> None:
@@ -42,6 +45,7 @@ class World:
             tasks=self.tasks.values(),
             accounts=self.accounts.values(),
             remembered=self.remembered.values(),
+            purchases=self.purchases.values(),
             now=self.now,
         )
         outcomes = decide_all(commands, self.catalogue, view)
@@ -63,6 +67,8 @@ class World:
             del self.tasks[task_key]
         self.accounts |= {one: view.accounts[one] for one in view.changed_accounts}
         self.accounts |= {one.id: one for one in view.new_accounts}
+        assert view.purchases.changed.keys() <= self.purchases.keys()
+        self.purchases |= view.purchases.new | view.purchases.changed
         self.remembered |= {(row.account_id, row.key): row for row in view.new_idempotency}
         for key in view.deleted_idempotency:
             del self.remembered[key]

@@ -1,30 +1,18 @@
-"""Plans, the account's usage, and buying: payments are not configured in this version."""
+"""Plans, and what the account has used of its own."""
 
-from orchestrion.api.decoding import decode
 from orchestrion.api.http import Request, Response
 from orchestrion.api.respond import HEADERS, Responder, encode, number
 from orchestrion.core import contract, quota
 from orchestrion.core.account import Account
-from orchestrion.core.bodies import (
-    BillingStatusAnswer,
-    CheckoutBody,
-    PlanAnswer,
-    PlansAnswer,
-    VerifyBody,
-)
-from orchestrion.core.errors import ErrorCode
+from orchestrion.core.bodies import BillingStatusAnswer, PlanAnswer, PlansAnswer
 from orchestrion.core.instants import format_instant
-from orchestrion.core.outcomes import Rejection, Situation
-from orchestrion.core.plans import FREE, PLAN_IDS, Catalogue
+from orchestrion.core.plans import Catalogue
+from orchestrion.core.purchasing import for_sale
 from orchestrion.engine.ports import Clock, Reader
-
-UNKNOWN_PLAN = "'planId' must be one of the plans that can be bought: basic, pro, agency."
-PAYMENTS_OFF = "Payments are not configured on this server; plans cannot be bought here."
-UNKNOWN_PURCHASE = "No purchase with this id belongs to your account."
 
 
 class BillingHandlers:
-    """Handlers for plans and purchases."""
+    """Handlers for plans and usage."""
 
     def __init__(
         self, reader: Reader, responder: Responder, catalogue: Catalogue, clock: Clock
@@ -45,35 +33,6 @@ class BillingHandlers:
         account = await self._reader.account(request.account_id)
         assert account is not None, "a key belongs to an account"
         return Response(status=200, body=encode(self._status(account, request)), headers=HEADERS)
-
-    async def start_checkout(self, request: Request) -> Response:
-        """POST /v1/billing/checkout. The plan is checked before the configuration."""
-        body, _ = decode(request.body, CheckoutBody)
-        if body.plan_id not in PLAN_IDS or body.plan_id == FREE:
-            rejection = Rejection(
-                code=ErrorCode.INVALID_REQUEST,
-                message=UNKNOWN_PLAN,
-                situation=Situation.UNKNOWN_PLAN,
-            )
-        else:
-            rejection = Rejection(
-                code=ErrorCode.SERVER_ERROR,
-                status=503,
-                message=PAYMENTS_OFF,
-                situation=Situation.PAYMENTS_OFF,
-            )
-        return self._responder.refused(rejection, request)
-
-    async def verify_payment(self, request: Request) -> Response:
-        """POST /v1/billing/verify. Without payments there is no purchase to verify."""
-        decode(request.body, VerifyBody)
-        rejection = Rejection(
-            code=ErrorCode.INVALID_REQUEST,
-            status=404,
-            message=UNKNOWN_PURCHASE,
-            situation=Situation.UNKNOWN_PURCHASE,
-        )
-        return self._responder.refused(rejection, request)
 
     def _status(self, account: Account, request: Request) -> BillingStatusAnswer:
         now = self._clock.now()
@@ -106,5 +65,5 @@ class BillingHandlers:
             max_claims_per_hour=plan.claims_per_hour,
             max_creates_per_hour=plan.creates_per_hour,
             retention_days=plan.retention_days,
-            purchasable=self._responder.guide.sells_plans and plan.price_usd > 0,
+            purchasable=self._responder.guide.sells_plans and for_sale(plan_id, self._catalogue),
         )

@@ -18,9 +18,9 @@ from orchestrion.api.receiving import read_body, refuse_repeats
 from orchestrion.api.respond import Responder, window_headers
 from orchestrion.core.account import Principal
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.faults import Fault, Poison, Unknown
+from orchestrion.core.faults import Fault, PaymentsUnavailable, Poison, Unknown
 from orchestrion.core.ids import RequestId
-from orchestrion.core.limits import SERVER_ERROR_WAIT_SECONDS
+from orchestrion.core.limits import PAYMENTS_WAIT_SECONDS, SERVER_ERROR_WAIT_SECONDS
 from orchestrion.core.operations import Access, Allowance, Operation
 from orchestrion.core.outcomes import Rejection, Situation, Window
 from orchestrion.core.strict_json import Malformed
@@ -39,6 +39,9 @@ HUNG_UP: Final = 499
 NOT_MODIFIED: Final = 304
 _UNKNOWN = "The write may or may not have taken effect: look before you repeat it."
 _UNAVAILABLE = "The database cannot take this request now; nothing was changed."
+NO_PAYMENTS_NOW = (
+    "PayPal does not answer as it should: send this again after the wait. Nothing is charged twice."
+)
 _TWO_KEYS = "Send one Authorization header, not several."
 # Nobody reads this answer: the client hung up while its body was arriving.
 _GONE = Response(status=HUNG_UP, body=b"", error="client_disconnected")
@@ -156,8 +159,8 @@ class Endpoint:
             return self._broken(error, request)
 
     async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
-        refuse_key(scope["query_string"])
         reception, operation = self._reception, self._operation
+        refuse_key(scope["query_string"], operation.strange_query)
         if self._keyed:
             authorization = request.headers.get(b"authorization", b"")
             # Two headers of one name leave fewer names than headers; only then look closer.
@@ -209,6 +212,13 @@ def rejection_of(fault: Fault, request: Request) -> Rejection:
             )
         case Poison():
             return Rejection(code=ErrorCode.SERVER_ERROR, wait_seconds=SERVER_ERROR_WAIT_SECONDS)
+        case PaymentsUnavailable():
+            return Rejection(
+                code=ErrorCode.SERVER_ERROR,
+                status=503,
+                wait_seconds=PAYMENTS_WAIT_SECONDS,
+                message=NO_PAYMENTS_NOW,
+            )
         case _:
             return Rejection(
                 code=ErrorCode.SERVER_ERROR,

@@ -56,6 +56,7 @@ class Limiter:
     def __init__(self, catalogue: Catalogue, clock: Clock) -> None:
         self._catalogue = catalogue
         self._clock = clock
+        self._rules = {plan_id: _rules_of(catalogue, plan_id) for plan_id in catalogue.plans}
         self._addresses: OrderedDict[Address, _Count] = OrderedDict()
         self._keys: OrderedDict[CountKey, _Count] = OrderedDict()
         self._unsaved: set[CountKey] = set()
@@ -100,28 +101,36 @@ class Limiter:
         rule = self._address_rule(allowance)
         if rule is None:
             return None
+        now = self._clock.now()
         key = (rule.name, site_of(address))
-        return self._spend(self._addresses, key, rule, ADDRESSES_MAX)
+        count = self._addresses.get(key)
+        if count is None or _over(count, rule, now):
+            count = _begun(self._addresses, key, now, ADDRESSES_MAX)
+        return _spent(rule, count, now)
 
     def admit_key(self, allowance: Allowance, principal: Principal) -> Window | Rejection | None:
         """Count a request of a key; None where no limit applies."""
-        rule = self._key_rule(allowance, principal)
+        now = self._clock.now()
+        rule = self._key_rule(allowance, principal, now)
         if rule is None:
             return None
         key = (principal.account_id, principal.key_id, rule.name)
-        found = self._spend(self._keys, key, rule, KEYS_MAX)
+        count = self._keys.get(key)
+        if count is None or _over(count, rule, now):
+            count = _begun(self._keys, key, now, KEYS_MAX)
+        found = _spent(rule, count, now)
         if isinstance(found, Window):
-            self._keys[key].unsaved += 1
+            count.unsaved += 1
             self._unsaved.add(key)
         return found
 
     def exhausted(self, allowance: Allowance, principal: Principal) -> Rejection | None:
         """Refuse if nothing is left, without counting."""
-        rule = self._key_rule(allowance, principal)
+        now = self._clock.now()
+        rule = self._key_rule(allowance, principal, now)
         if rule is None:
             return None
         count = self._keys.get((principal.account_id, principal.key_id, rule.name))
-        now = self._clock.now()
         if count is None or count.used < rule.limit or _over(count, rule, now):
             return None
         return _refused(rule, count, now)
@@ -134,39 +143,9 @@ class Limiter:
             return _Rule("discovery", limits.discovery_per_minute, DISCOVERY_WINDOW_SECONDS)
         return None
 
-    def _key_rule(self, allowance: Allowance, principal: Principal) -> _Rule | None:
-        limits = self._catalogue.limits
-        if limits is None:
-            return None
-        plan_id = self._catalogue.plan_id_at(
-            principal.plan, principal.plan_expires_at, self._clock.now()
-        )
-        plan = self._catalogue.plans[plan_id]
-        match allowance:
-            case Allowance.READS:
-                return _Rule("reads", reads_per_hour(limits, plan_id), WINDOW_SECONDS)
-            case Allowance.MUTATIONS:
-                return _Rule("mutations", mutations_per_hour(plan), WINDOW_SECONDS)
-            case Allowance.HEARTBEATS:
-                return _Rule("heartbeats", heartbeats_per_hour(plan), WINDOW_SECONDS)
-            case _:
-                return None
-
-    def _spend(
-        self, counts: OrderedDict[Counted, _Count], key: Counted, rule: _Rule, keys_max: int
-    ) -> Window | Rejection:
-        now = self._clock.now()
-        count = counts.get(key)
-        if count is None or _over(count, rule, now):
-            count = _Count(now, 0)
-            counts[key] = count
-            counts.move_to_end(key)
-            if len(counts) > keys_max:
-                counts.popitem(last=False)
-        if count.used >= rule.limit:
-            return _refused(rule, count, now)
-        count.used += 1
-        return _window(rule, count, now)
+    def _key_rule(self, allowance: Allowance, principal: Principal, now: Instant) -> _Rule | None:
+        plan_id = self._catalogue.plan_id_at(principal.plan, principal.plan_expires_at, now)
+        return self._rules[plan_id].get(allowance)
 
 
 def site_of(address: str) -> str:
@@ -192,6 +171,37 @@ def _increment(key: CountKey, count: _Count) -> RequestCount:
         window_at=count.window_at,
         count=count.unsaved,
     )
+
+
+def _rules_of(catalogue: Catalogue, plan_id: str) -> dict[Allowance, _Rule]:
+    limits = catalogue.limits
+    if limits is None:
+        return {}
+    plan = catalogue.plans[plan_id]
+    of_plan = {
+        Allowance.READS: reads_per_hour(limits, plan_id),
+        Allowance.MUTATIONS: mutations_per_hour(plan),
+        Allowance.HEARTBEATS: heartbeats_per_hour(plan),
+    }
+    return {one: _Rule(one.value, limit, WINDOW_SECONDS) for one, limit in of_plan.items()}
+
+
+def _begun(
+    counts: OrderedDict[Counted, _Count], key: Counted, now: Instant, most: int
+) -> _Count:
+    """Begin a window; whoever began first gives way where there are too many."""
+    count = counts[key] = _Count(now, 0)
+    counts.move_to_end(key)
+    if len(counts) > most:
+        counts.popitem(last=False)
+    return count
+
+
+def _spent(rule: _Rule, count: _Count, now: Instant) -> Window | Rejection:
+    if count.used >= rule.limit:
+        return _refused(rule, count, now)
+    count.used += 1
+    return _window(rule, count, now)
 
 
 def _over(count: _Count, rule: _Rule, now: Instant) -> bool:

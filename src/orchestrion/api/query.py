@@ -1,7 +1,7 @@
 """Query strings: keys have no place in them, and nothing is given twice."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
 from orchestrion.core import limits
@@ -21,13 +21,16 @@ KEY_IN_QUERY = "API keys must not be sent in the URL; use the Authorization head
 NO_ENCODING = "The query string is not valid percent-encoded UTF-8."
 
 
-def refuse_key(raw: bytes) -> None:
-    """Raise Malformed if a key stands in a query string, however badly the rest is written."""
+def refuse_key(raw: bytes, strange: Container[str] = ()) -> None:
+    """Raise Malformed if a key stands in a query string, however badly the rest is written.
+
+    Parameters with a `strange` name are not ours, but hold no key of ours all the same.
+    """
     if not raw:
         return
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace"):
         shown = name.startswith(KEY_PREFIX) or value.startswith(KEY_PREFIX)
-        if shown or name.lower() in _KEY_NAMES:
+        if shown or (name not in strange and name.lower() in _KEY_NAMES):
             raise Malformed(KEY_IN_QUERY)
 
 

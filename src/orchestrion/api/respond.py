@@ -34,6 +34,7 @@ from orchestrion.core.outcomes import (
     Situation,
     Window,
 )
+from orchestrion.core.purchase import Purchase
 from orchestrion.core.task import Task
 
 JSON: Header = (b"content-type", b"application/json")
@@ -160,6 +161,8 @@ class Responder:
             billing_context=_billing_context(rejection),
             details=ErrorDetails(reason=rejection.reason) if rejection.reason else UNSET,
         )
+        if rejection.purchase is not None:
+            answer = _pending(answer, rejection.purchase)
         return rejection.status or row.statuses[0], answer
 
     def _replayed(self, outcome: Replayed) -> TaskWithContract:
@@ -258,6 +261,16 @@ def _refusal_headers(rejection: Rejection, status: int) -> Sequence[Header]:
     if status in _MISSING_OK and rejection.wait_seconds:
         return ((b"retry-after", str(rejection.wait_seconds).encode()),)
     return ()
+
+
+def _pending(answer: ErrorAnswer, purchase: Purchase) -> ErrorAnswer:
+    return replace(
+        answer,
+        purchase_id=purchase.id,
+        plan_id=purchase.plan_id,
+        checkout_url=purchase.checkout_url or UNSET,
+        checkout_expires_at=format_instant(purchase.expires_at),
+    )
 
 
 def _billing_context(rejection: Rejection) -> BillingContext | msgspec.UnsetType:

@@ -10,6 +10,7 @@ from orchestrion.api.serving.listener import CannotListen
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.main import serve as serve_forever
+from orchestrion.selling import CannotPretend
 from orchestrion.settings import SETTINGS, load_settings
 from orchestrion.supervisor.handover import this_worker
 from orchestrion.supervisor.host import supervise
@@ -30,5 +31,5 @@ def serve(**values: str | None) -> None:
             if worker.index is None and settings.workers > 1:
                 sys.exit(uvloop.run(supervise(settings, [sys.executable, *sys.orig_argv[1:]])))
             uvloop.run(serve_forever(settings, worker))
-        except CannotListen as error:
+        except (CannotListen, CannotPretend) as error:
             raise Refusal(str(error)) from error

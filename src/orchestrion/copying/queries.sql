@@ -53,6 +53,15 @@ where account_id > $1
 order by account_id
 limit $2;
 
+-- name: purchases
+-- Rides on the primary key.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at, settle_at
+from purchases
+where (account_id, id) > ($1, $2)
+order by account_id, id
+limit $3;
+
 -- name: last_of_accounts
 -- Rides on the primary key.
 select id from accounts order by id desc limit 1;
@@ -80,11 +89,16 @@ limit 1;
 -- Rides on the primary key.
 select account_id from worker_asks order by account_id desc limit 1;
 
+-- name: last_of_purchases
+-- Rides on the primary key.
+select account_id, id from purchases order by account_id desc, id desc limit 1;
+
 -- name: count_rows
 -- Reads one index of each table.
 select (select count(*) from accounts) + (select count(*) from api_keys)
   + (select count(*) from tasks) + (select count(*) from idempotency_keys)
-  + (select count(*) from request_counts) + (select count(*) from worker_asks);
+  + (select count(*) from request_counts) + (select count(*) from worker_asks)
+  + (select count(*) from purchases);
 
 -- name: load_mark
 -- The latest instant that a server promised anything at; in the file alone.
@@ -100,4 +114,4 @@ from (
 where accounts.id = leased.account_id and accounts.leases_at_most <> leased.count;
 
 -- name: analyze
-analyze accounts, api_keys, tasks, idempotency_keys, request_counts;
+analyze accounts, api_keys, tasks, idempotency_keys, request_counts, purchases;

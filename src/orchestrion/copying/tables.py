@@ -46,6 +46,7 @@ TABLES: Final = (
     Table(name="idempotency_keys", start=("", "")),
     Table(name="request_counts", start=("", "", "")),
     Table(name="worker_asks", start=("",)),
+    Table(name="purchases", start=("", "")),
 )
 
 

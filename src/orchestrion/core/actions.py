@@ -55,6 +55,12 @@ LIST = Action(
     method="GET",
     endpoint="/v1/tasks",
 )
+CHECK_BILLING_AFTER_UNKNOWN = Action(
+    action=ActionCode.CHECK_BILLING_STATUS,
+    description="Read your plan to see whether this took effect.",
+    method="GET",
+    endpoint="/v1/billing/status",
+)
 LIST_AFTER_UNKNOWN = replace(
     LIST, description="List your tasks to see whether this write took effect."
 )
@@ -112,6 +118,21 @@ RETRY_CHECKOUT = replace(
     UPGRADE,
     action=ActionCode.RETRY_CHECKOUT,
     description="Start a new checkout; this one cannot be paid any more.",
+)
+RETRY_DECLINED = replace(
+    RETRY_CHECKOUT, description="Start a new checkout; nothing was paid for this one."
+)
+VERIFY = Action(
+    action=ActionCode.VERIFY_PAYMENT,
+    description="Verify the purchase once a human has approved the payment.",
+    method="POST",
+    endpoint="/v1/billing/verify",
+)
+VERIFY_AFTER_APPROVAL = replace(
+    VERIFY,
+    description=(
+        "First have a human open checkoutUrl and approve the payment; then verify the purchase."
+    ),
 )
 _CLAIM_BY_ID = Action(
     action=ActionCode.CLAIM_TASK,

@@ -1,7 +1,7 @@
 """Request bodies and answers as they stand on the wire, where they are not core values."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -161,6 +161,10 @@ class CheckoutBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     plan_id: str
 
 
+class PaymentEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /billing/paypal. PayPal's own; its bytes are verified as they came."""
+
+
 class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """POST /v1/billing/verify."""
 
@@ -271,6 +275,11 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     agent_contract: AgentContract
     billing_context: BillingContext | UnsetType = UNSET
     details: ErrorDetails | UnsetType = UNSET
+    # Beside a checkout that is refused because another is pending: that one.
+    purchase_id: str | UnsetType = msgspec.field(default=UNSET, name="purchaseId")
+    plan_id: str | UnsetType = msgspec.field(default=UNSET, name="planId")
+    checkout_url: str | UnsetType = msgspec.field(default=UNSET, name="checkoutUrl")
+    checkout_expires_at: str | UnsetType = msgspec.field(default=UNSET, name="checkoutExpiresAt")
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -301,5 +310,30 @@ class BillingStatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     plan_expires_at: str | None = msgspec.field(name="planExpiresAt")
     tasks_created_this_cycle: int = msgspec.field(name="tasksCreatedThisCycle")
     cycle_started_at: str = msgspec.field(name="cycleStartedAt")
+    request_id: str
+    agent_contract: AgentContract
+
+
+class CheckoutAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase that a human can approve now."""
+
+    purchase_id: str = msgspec.field(name="purchaseId")
+    order_id: str = msgspec.field(name="orderId")
+    checkout_url: str = msgspec.field(name="checkoutUrl")
+    plan_id: str = msgspec.field(name="planId")
+    plan_name: str = msgspec.field(name="planName")
+    price_usd: msgspec.Raw = msgspec.field(name="priceUsd")
+    checkout_expires_at: str = msgspec.field(name="checkoutExpiresAt")
+    request_id: str
+    agent_contract: AgentContract
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase that is paid, and whether this request made it so."""
+
+    outcome: Literal["activated", "already_confirmed"]
+    purchase_id: str = msgspec.field(name="purchaseId")
+    plan_id: str = msgspec.field(name="planId")
+    message: str
     request_id: str
     agent_contract: AgentContract

@@ -7,6 +7,7 @@ from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, LeaseToken, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.purchase_commands import OfPlan
 
 
 class CreateTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +174,7 @@ OfHolder = CompleteTask | FailTask | Heartbeat | ReleaseTask | UndoClaim
 OnTask = ClaimTask | OfHolder | CancelTask | RequestCancel | RequeueTask
 Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | NoteAsks
 Job = Sweep | CountRequests
-Single = CreateTask | ClaimNext | OnTask | RegisterKey | Job
+Single = CreateTask | ClaimNext | OnTask | RegisterKey | OfPlan | Job
 Command = Single | FinishAndClaim | Together
 
 

@@ -96,6 +96,8 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
             return AgentContract(next_actions=found)
         if rejection.situation is Situation.COMMIT_UNKNOWN:
             return _unknown(attempt)
+        if rejection.situation is Situation.PAYMENT_PENDING:
+            return _not_paid_yet(attempt, rejection.wait_seconds)
         return AgentContract(retryable=row.retryable, next_actions=self._after(rejection, attempt))
 
     def _after(self, rejection: Rejection, attempt: Attempt) -> Sequence[Action]:
@@ -261,12 +263,19 @@ def _unknown(attempt: Attempt) -> AgentContract:
     look = actions.LIST_AFTER_UNKNOWN
     if attempt.task_id:
         look = actions.check(TaskId(attempt.task_id))
+    elif attempt.endpoint in _OF_BILLING:
+        look = actions.CHECK_BILLING_AFTER_UNKNOWN
     steps = [recommended(look)]
     if attempt.repeatable:
         steps.append(
             actions.wait_to_repeat(attempt.method, attempt.endpoint, SERVER_ERROR_WAIT_SECONDS)
         )
     return AgentContract(retryable=attempt.repeatable, next_actions=steps)
+
+
+def _not_paid_yet(attempt: Attempt, wait_seconds: int) -> AgentContract:
+    again = actions.wait_to_repeat(attempt.method, attempt.endpoint, wait_seconds)
+    return AgentContract(retryable=True, next_actions=(recommended(again), actions.VERIFY))
 
 
 def _others(steps: Sequence[Action]) -> list[Action]:
@@ -296,6 +305,9 @@ _ANOTHER_CLAIM_KEY = (recommended(actions.CLAIM_WITH_ANOTHER_KEY),)
 _BILLING = (recommended(actions.CHECK_BILLING),)
 _NEXT_TASK = (recommended(actions.CREATE), actions.CLAIM_NEXT)
 _CHECKOUT_AGAIN = (recommended(actions.RETRY_CHECKOUT), actions.CHECK_BILLING)
+_DECLINED = (recommended(actions.RETRY_DECLINED), actions.CHECK_BILLING)
+_VERIFY_FIRST = (recommended(actions.VERIFY_AFTER_APPROVAL), actions.CHECK_BILLING)
+_OF_BILLING = frozenset({actions.UPGRADE.endpoint, actions.VERIFY.endpoint})
 _FIX_OR_BILLING = (recommended(actions.FIX_BY_SCHEMA), actions.CHECK_BILLING)
 
 _BY_SITUATION = {
@@ -305,6 +317,9 @@ _BY_SITUATION = {
     Situation.UNKNOWN_PURCHASE: _FIX_OR_BILLING,
     Situation.UNKNOWN_PLAN: _FIX_OR_BILLING,
     Situation.PAYMENTS_OFF: _BILLING,
+    Situation.CHECKOUT_PENDING: _VERIFY_FIRST,
+    Situation.PAYMENT_DECLINED: _DECLINED,
+    Situation.CHECKOUT_EXPIRED: _CHECKOUT_AGAIN,
 }
 
 EMPTY_CLAIM = AgentContract(
@@ -330,5 +345,7 @@ EMPTY_WAITED_CLAIM = AgentContract(
 )
 REGISTERED = AgentContract(next_actions=(recommended(actions.CREATE), actions.CLAIM_NEXT))
 PLANS = AgentContract(next_actions=_BILLING)
+CHECKOUT_STARTED = AgentContract(next_actions=_VERIFY_FIRST)
+PAID = AgentContract(next_actions=(recommended(actions.CHECK_BILLING), actions.CREATE))
 # A create whose task was purged since: nothing is left to point at.
 REPLAYED_PURGED = AgentContract(next_actions=_NEXT_TASK)

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from orchestrion.core import asking, claiming, counting, idempotency, lifecycle, quota
+from orchestrion.core import asking, claiming, counting, idempotency, lifecycle, purchasing, quota
 from orchestrion.core.account import Account, ApiKey, RequestCount, new_account
 from orchestrion.core.commands import (
     CancelTask,
@@ -47,6 +47,7 @@ from orchestrion.core.outcomes import (
     Window,
 )
 from orchestrion.core.plans import Catalogue
+from orchestrion.core.purchase_commands import OfPlan
 from orchestrion.core.task import ENDED, Task
 from orchestrion.core.view import IdempotencyRow, View, count_key
 
@@ -76,6 +77,8 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
             return Swept(count=_sweep(command, catalogue, view))
         case CountRequests():
             return Counted(counts=tuple(_count(command, view)))
+        case _ if isinstance(command, OfPlan):
+            return purchasing.decide(command, catalogue, view)
         case _:
             return _on_task(command, catalogue, view)
 

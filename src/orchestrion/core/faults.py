@@ -1,4 +1,4 @@
-"""What a store may raise: five faults the writer answers differently, and two at the door."""
+"""What stores and payments may raise: five faults the writer answers differently, and others."""
 
 
 class Fault(Exception):
@@ -23,6 +23,10 @@ class Blocked(Unavailable):
 
 class Unknown(Fault):
     """The answer of a commit was lost: it may or may not have happened, so never replay it."""
+
+
+class PaymentsUnavailable(Fault):
+    """Whoever takes the money did not answer, or not as agreed; what they did is unknown."""
 
 
 class StoreRefused(Exception):

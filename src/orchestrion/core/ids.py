@@ -11,6 +11,7 @@ AccountId = NewType("AccountId", str)
 RequestId = NewType("RequestId", str)
 KeyId = NewType("KeyId", str)
 LeaseToken = NewType("LeaseToken", str)
+PurchaseId = NewType("PurchaseId", str)
 
 RANDOM_BITS: Final = 80
 TAIL_BITS: Final = 50
@@ -52,6 +53,11 @@ def is_ulid(text: str) -> bool:
 def is_task_id(text: str) -> bool:
     """Tell whether the text has the form of a task id."""
     return text.startswith("tsk_") and is_ulid(text[4:])
+
+
+def is_purchase_id(text: str) -> bool:
+    """Tell whether the text has the form of a purchase id."""
+    return text.startswith("pur_") and is_ulid(text[4:])
 
 
 def lease_token(entropy: bytes) -> LeaseToken:

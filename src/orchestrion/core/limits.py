@@ -70,6 +70,17 @@ SERVER_ERROR_WAIT_SECONDS = 5
 IN_FLIGHT_WAIT_SECONDS = 2
 MAX_WORKERS_WAIT_SECONDS_MAX = 30
 HEARTBEATS_PER_LEASE = 3
+CHECKOUT_SECONDS = 3 * 3_600
+# After these a checkout whose order was never recorded keeps nobody from the next.
+CHECKOUT_START_SECONDS = 60
+# After these the job looks what became of a capture.
+CAPTURE_SETTLE_SECONDS = 60
+NOT_APPROVED_WAIT_SECONDS = 30
+MONEY_PENDING_WAIT_SECONDS = 60
+PAYMENTS_WAIT_SECONDS = 5
+BILLING_SECONDS = 30 * 24 * 3_600
+# No plan is paid for further ahead than these.
+PLAN_DAYS_AHEAD_MAX = 36_500
 # After these a release counts as a failure, so that a task cannot be handed to and fro for ever.
 RELEASES_MAX = 10
 

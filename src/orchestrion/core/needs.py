@@ -28,6 +28,7 @@ from orchestrion.core.commands import (
 )
 from orchestrion.core.ids import AccountId
 from orchestrion.core.lease import Lease
+from orchestrion.core.purchase_commands import OfPlan, OpenPurchase, SetPlan
 from orchestrion.core.view import Needs, count_key
 
 
@@ -62,8 +63,20 @@ def _add(needs: Needs, command: Single) -> None:
             _add_lease(needs, command.account_id, command.lease)
         case RegisterKey():
             pass
+        case _ if isinstance(command, OfPlan):
+            _add_plan(needs, command)
         case _:
             _add_job(needs, command)
+
+
+def _add_plan(needs: Needs, command: OfPlan) -> None:
+    # The lock on the account's row is the lock on all its purchases.
+    needs.accounts.add(command.account_id)
+    if isinstance(command, SetPlan):
+        return
+    needs.newest_purchases.add(command.account_id)
+    if not isinstance(command, OpenPurchase):
+        needs.purchases.add((command.account_id, command.purchase_id))
 
 
 def _add_job(needs: Needs, job: Job) -> None:

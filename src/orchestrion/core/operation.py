@@ -46,3 +46,5 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = BODY_BYTES_MAX
     query: tuple[str, ...] = ()
     refusals: tuple[ErrorCode, ...] = ()
+    # Query parameters that others put there: no keys of ours, whatever they are called.
+    strange_query: tuple[str, ...] = ()

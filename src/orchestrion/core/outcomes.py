@@ -4,11 +4,12 @@ from enum import StrEnum
 
 import msgspec
 
-from orchestrion.core.account import RequestCount
+from orchestrion.core.account import Account, RequestCount
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import WINDOW_SECONDS
+from orchestrion.core.purchase import Purchase
 from orchestrion.core.task import Task
 
 
@@ -80,6 +81,19 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[RequestCount, ...]
 
 
+class PurchaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase as it is now; `activated` where this very command changed the plan."""
+
+    purchase: Purchase
+    activated: bool = False
+
+
+class PlanSet(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator changed an account's plan."""
+
+    account: Account
+
+
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """A claim must look once more, because the rows it loaded were all used up."""
 
@@ -100,6 +114,12 @@ class Situation(StrEnum):
     UNKNOWN_PURCHASE = "unknown_purchase"
     UNKNOWN_PLAN = "unknown_plan"
     PAYMENTS_OFF = "payments_off"
+    # Of checkout: `Rejection.purchase` is the one that is pending.
+    CHECKOUT_PENDING = "checkout_pending"
+    # Of verify: nobody has approved it yet, or the money is on its way; both may be repeated.
+    PAYMENT_PENDING = "payment_pending"
+    PAYMENT_DECLINED = "payment_declined"
+    CHECKOUT_EXPIRED = "checkout_expired"
     REGISTRATION_CLOSED = "registration_closed"
     CLAIM_KEY_IN_USE = "claim_key_in_use"
     COMMIT_UNKNOWN = "commit_unknown"
@@ -118,6 +138,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     workers: WorkersInUse | None = None
     reason: str = ""
     situation: Situation = Situation.PLAIN
+    purchase: Purchase | None = None
 
 
 class Several(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,5 +148,16 @@ class Several(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Outcome = (
-    Changed | Held | NoTask | Replayed | Registered | Swept | Counted | Again | Several | Rejection
+    Changed
+    | Held
+    | NoTask
+    | Replayed
+    | Registered
+    | Swept
+    | Counted
+    | PurchaseOutcome
+    | PlanSet
+    | Again
+    | Several
+    | Rejection
 )

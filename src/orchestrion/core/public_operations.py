@@ -1,5 +1,7 @@
 """The operations around tasks: plans, keys, discovery, and the pages beside the API."""
 
+from msgspec.structs import replace
+
 from orchestrion.core import bodies
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.operation import Access, Allowance, Operation
@@ -148,6 +150,12 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
 )
 
 
+def _landing(name: str, path: str, summary: str) -> Operation:
+    page = _page(name, path, summary, Allowance.NONE)
+    # PayPal leads people here, and names the order.
+    return replace(page, tag="Billing", strange_query=("token",))
+
+
 def _page(name: str, path: str, summary: str, allowance: Allowance) -> Operation:
     return Operation(
         name=name,
@@ -171,6 +179,24 @@ PAGES: tuple[Operation, ...] = (
         "/AGENT_CONTRACT.md",
         "The specification of agent_contract",
         Allowance.DISCOVERY,
+    ),
+    _landing("read_approved_page", "/billing/approved", "Where a human lands who approved"),
+    _landing("read_cancelled_page", "/billing/cancelled", "Where a human lands who did not"),
+    Operation(
+        name="receive_payment_event",
+        method="POST",
+        path="/billing/paypal",
+        tag="Billing",
+        summary="Take an event of PayPal",
+        description=(
+            "PayPal tells here that a payment was approved or made, so that it is settled sooner. "
+            "Nothing depends on it. Each event is verified with PayPal. Not for callers of the API."
+        ),
+        access=Access.PUBLIC,
+        allowance=Allowance.DISCOVERY,
+        answer="",
+        body=bodies.PaymentEvent,
+        body_required=True,
     ),
     _page("check_liveness", "/livez", "Tells whether the process lives", Allowance.NONE),
     _page("check_readiness", "/readyz", "Tells whether to send requests here", Allowance.NONE),

@@ -10,6 +10,9 @@ from orchestrion.core.limits import CYCLE_SECONDS, MAX_WORKERS_WAIT_SECONDS_MAX,
 from orchestrion.core.outcomes import Rejection, Window, WorkersInUse
 from orchestrion.core.plans import Catalogue, Plan
 
+CYCLE = CYCLE_SECONDS * SECOND
+WINDOW = WINDOW_SECONDS * SECOND
+
 
 class Leases(msgspec.Struct, frozen=True, kw_only=True):
     """The account's live leases, and when the first of them ends if that is known."""
@@ -20,13 +23,20 @@ class Leases(msgspec.Struct, frozen=True, kw_only=True):
 
 def rolled(account: Account, now: Instant) -> Account:
     """Start the cycle and the windows that have come since the account was last used."""
-    cycles = (now - account.cycle_started_at) // (CYCLE_SECONDS * SECOND)
-    if cycles > 0:
-        began = Instant(account.cycle_started_at + cycles * CYCLE_SECONDS * SECOND)
+    if (
+        now < account.cycle_started_at + CYCLE
+        and now < account.creates_window_at + WINDOW
+        and now < account.claims_window_at + WINDOW
+    ):
+        # Nearly always: every create and claim asks.
+        return account
+    cycles = max(0, now - account.cycle_started_at) // CYCLE
+    if cycles:
+        began = Instant(account.cycle_started_at + cycles * CYCLE)
         account = replace(account, cycle_started_at=began, tasks_in_cycle=0)
-    if _over(account.creates_window_at, now):
+    if now >= account.creates_window_at + WINDOW:
         account = replace(account, creates_window_at=now, creates_in_window=0)
-    if _over(account.claims_window_at, now):
+    if now >= account.claims_window_at + WINDOW:
         account = replace(account, claims_window_at=now, claims_in_window=0)
     return account
 
@@ -127,14 +137,9 @@ def _rate_limited(window: Window, now: Instant) -> Rejection:
 
 
 def _window(name: str, began: Instant, limit: int, used: int, now: Instant) -> Window:
-    ends = Instant(began + WINDOW_SECONDS * SECOND)
     return Window(
         name=name,
         limit=limit,
-        remaining=max(0, limit - used),
-        reset_seconds=seconds_until(ends, now),
+        remaining=limit - used if used < limit else 0,
+        reset_seconds=seconds_until(Instant(began + WINDOW), now),
     )
-
-
-def _over(began: Instant, now: Instant) -> bool:
-    return now >= began + WINDOW_SECONDS * SECOND

@@ -10,6 +10,7 @@ from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
+from orchestrion.core.purchases import PurchaseKey, Purchases
 from orchestrion.core.task import PENDING, Task
 
 TaskKey = tuple[AccountId, TaskId]
@@ -41,6 +42,8 @@ class Needs:
         "idempotency",
         "leases",
         "naming",
+        "newest_purchases",
+        "purchases",
         "request_counts",
         "tasks",
     )
@@ -52,6 +55,8 @@ class Needs:
         self.idempotency: set[IdempotencyKey] = set()
         self.claim_keys: set[IdempotencyKey] = set()
         self.request_counts: set[CountKey] = set()
+        self.purchases: set[PurchaseKey] = set()
+        self.newest_purchases: set[AccountId] = set()
         self.claims: dict[TypeKey, int] = {}
         self.leases: dict[AccountId, int] = {}
         self.ending: dict[AccountId, int] = {}
@@ -104,6 +109,7 @@ class View:
         self._changed_counts: dict[CountKey, RequestCount] = {}
         self._asks: dict[AccountId, Asks] = {}
         self.changed_asks: dict[AccountId, Asks] = {}
+        self.purchases = Purchases()
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
         self._overdue: dict[TypeKey, list[TaskKey]] = {}
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrion.core import ids
 from orchestrion.core.clock import Clock
-from orchestrion.core.ids import AccountId, KeyId, LeaseToken, RequestId, TaskId
+from orchestrion.core.ids import AccountId, KeyId, LeaseToken, PurchaseId, RequestId, TaskId
 from orchestrion.core.instants import Instant
 
 _RANDOM_BYTES: Final = ids.RANDOM_BITS // 8
@@ -31,6 +31,10 @@ class Mint:
     def account_id(self) -> AccountId:
         """Make an account id."""
         return AccountId("acct_" + self._ulid())
+
+    def purchase_id(self) -> PurchaseId:
+        """Make a purchase id."""
+        return PurchaseId("pur_" + self._ulid())
 
     def key_id(self) -> KeyId:
         """Make the public name of a key."""

@@ -22,6 +22,13 @@ from orchestrion.core.commands import (
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.outcomes import Rejection
+from orchestrion.core.purchase_commands import (
+    ConfirmPurchase,
+    FailCapture,
+    RecordOrder,
+    UndoCapture,
+    VoidPurchase,
+)
 
 OVERLOADED: Final = "The server is overloaded; nothing was changed."
 OVERLOAD_WAIT_SECONDS: Final = 1
@@ -54,6 +61,12 @@ class Admission:
             ReleaseTask: limits.queue_max,
             UndoClaim: limits.queue_max,
             Heartbeat: limits.queue_max,
+            # What is known of money already.
+            RecordOrder: limits.queue_max,
+            UndoCapture: limits.queue_max,
+            FailCapture: limits.queue_max,
+            ConfirmPurchase: limits.queue_max,
+            VoidPurchase: limits.queue_max,
         }
         # Jobs and registrations give way to those who work.
         self._others_max = create_max

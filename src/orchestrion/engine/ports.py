@@ -1,6 +1,6 @@
 """What the engine asks of the world: protocols that databases and observers fit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -12,9 +12,11 @@ from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
-from orchestrion.core.ids import AccountId, TaskId
+from orchestrion.core.ids import AccountId, PurchaseId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
+from orchestrion.core.payment import CaptureAnswer, NewOrder, OpenedOrder, Order
+from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import Needs, TypeKey, View
@@ -26,6 +28,7 @@ __all__ = [
     "Found",
     "JobStatus",
     "Observer",
+    "Payments",
     "Reader",
     "RequestRecord",
     "Store",
@@ -110,6 +113,22 @@ class Reader(Protocol):
         """Read whose key this is; None if it is unknown or revoked."""
         ...
 
+    async def purchase(self, account_id: AccountId, purchase_id: PurchaseId) -> Purchase | None:
+        """Read a purchase; None if it is not the account's."""
+        ...
+
+    async def newest_purchase(self, account_id: AccountId) -> Purchase | None:
+        """Read an account's newest purchase."""
+        ...
+
+    async def purchase_of_order(self, order_id: str) -> Purchase | None:
+        """Read the purchase an order is of."""
+        ...
+
+    async def unsettled_purchases(self, after: Unsettled, limit: int) -> list[Purchase]:
+        """Read purchases that are due to be settled, the first due first."""
+        ...
+
     async def request_counts(self, since: Instant) -> list[RequestCount]:
         """Read the counters of windows that began after an instant."""
         ...
@@ -140,6 +159,29 @@ class Reader(Protocol):
 
     async def state(self) -> DatabaseState:
         """Read how the database is doing; ask seldom."""
+        ...
+
+
+class Payments(Protocol):
+    """Who takes the money. Never called while a transaction is open.
+
+    Every method may raise PaymentsUnavailable: what was asked may have happened or not.
+    """
+
+    async def create_order(self, order: NewOrder) -> OpenedOrder:
+        """Have an order made that a human can approve; made once, however often it is asked."""
+        ...
+
+    async def order(self, order_id: str) -> Order | None:
+        """Read an order; None if it is gone."""
+        ...
+
+    async def capture(self, order_id: str, request_id: str) -> CaptureAnswer:
+        """Take the money; what has the same `request_id` is one request."""
+        ...
+
+    async def event(self, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
+        """Tell which order a notification is about; None if it is not genuine or of no order."""
         ...
 
 

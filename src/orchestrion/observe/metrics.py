@@ -17,7 +17,9 @@ from orchestrion.engine.ports import BatchRecord, RequestRecord
 from orchestrion.observe.database import database_families
 from orchestrion.observe.histogram import Histogram
 from orchestrion.observe.jobs import JobHistory, job_families
+from orchestrion.observe.payments import PaymentCalls
 from orchestrion.observe.tally import LABEL_VALUES_MAX, OTHER, Tally
+from orchestrion.payments.calls import CallRecord
 
 REQUEST_SECONDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -39,6 +41,7 @@ class Metrics(Collector):
         self._commit_seconds = Histogram(COMMIT_SECONDS)
         self._refused = Tally()
         self._faults = Tally()
+        self._payments = PaymentCalls()
         self._tasks: dict[str, int] = {}
         self._database: DatabaseState | None = None
         self._registry = CollectorRegistry()
@@ -73,6 +76,10 @@ class Metrics(Collector):
         self._batch_commands.observe(record.commands)
         self._commit_seconds.observe(record.seconds)
 
+    def payment_call(self, record: CallRecord) -> None:
+        """Count one call to PayPal; from the event loop's thread only."""
+        self._payments.add(record)
+
     def fault(self, event: str) -> None:
         """Count something that broke."""
         self._faults.add(event)
@@ -102,6 +109,7 @@ class Metrics(Collector):
             "orchestrion_requests_refused", "Requests shed by overload.", "reason"
         )
         yield self._faults.family("orchestrion_faults", "What broke inside the service.", "event")
+        yield from self._payments.families()
         yield GaugeMetricFamily(
             "orchestrion_queue_depth", "Commands waiting for the writer.", self._queue_depth()
         )

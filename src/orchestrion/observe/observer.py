@@ -1,8 +1,13 @@
 """What the engine and the API report, passed on to the log and the metrics."""
 
+from typing import Final
+
 from orchestrion.engine.ports import BatchRecord, RequestRecord
 from orchestrion.observe.logs import Logs
 from orchestrion.observe.metrics import Metrics
+from orchestrion.payments.calls import CallRecord
+
+FIRST_ERROR: Final = 400
 
 
 class ProcessObserver:
@@ -29,3 +34,17 @@ class ProcessObserver:
     def refused(self, reason: str) -> None:
         """Count a request shed by overload; its own line in the log carries the error code."""
         self._metrics.refused(reason)
+
+    def payment_call(self, record: CallRecord) -> None:
+        """Log and count one call to PayPal: how it ended, in codes, and PayPal's name for it."""
+        self._metrics.payment_call(record)
+        failed = record.status == 0 or record.status >= FIRST_ERROR
+        tell = self._logs.warning if failed else self._logs.info
+        tell(
+            "paypal_call",
+            call=record.call,
+            status=record.status,
+            issue=record.issue,
+            debug_id=record.debug_id,
+            seconds=round(record.seconds, 3),
+        )

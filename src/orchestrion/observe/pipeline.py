@@ -21,11 +21,14 @@ EXCEPTION = "exception"
 FIELDS = frozenset(
     {
         "account",
+        "call",
         "count",
+        "debug_id",
         "duration_ms",
         "error",
         "fault",
         "host",
+        "issue",
         "job",
         "logger",
         "message",

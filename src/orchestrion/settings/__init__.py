@@ -5,9 +5,13 @@ from typing import Literal
 
 import msgspec
 
-from orchestrion.settings.sources import SettingError, Sources, resolve
+from orchestrion.payments.hosts import BaseUrl
+from orchestrion.payments.paypal import PayPalOptions
+from orchestrion.payments.tokens import Credentials
+from orchestrion.selling import Taker
+from orchestrion.settings.sources import SettingError, Sources, resolve, shown
 from orchestrion.settings.table import SETTINGS, Setting
-from orchestrion.settings.values import PLANS_BUILT_IN, PORT_MAX, Network
+from orchestrion.settings.values import PLANS_BUILT_IN, PORT_MAX, Network, Secret, loopback
 from orchestrion.store.address import (
     Address,
     Batches,
@@ -45,6 +49,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plans: str = "self-hosted"
     registration: Literal["open", "closed"] = "open"
     public_url: str = ""
+    payments: Literal["auto", "off", "paypal", "pretend"] = "auto"
+    paypal_client_id: str = ""
+    paypal_secret: Secret | None = None
+    paypal_base_url: str = "https://api-m.paypal.com"
+    paypal_webhook_id: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     artifact_base_url: str = "https://api.outputlayer.dev"
@@ -67,6 +76,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def taker(self) -> Taker:
+        """Who takes payments, as what opens them wants it."""
+        if self.payments == "pretend":
+            return "pretend"
+        if not self.takes_paypal or self.paypal_secret is None:
+            return None
+        return PayPalOptions(
+            base_url=BaseUrl.parse(self.paypal_base_url),
+            credentials=Credentials(
+                client_id=self.paypal_client_id, secret=self.paypal_secret.text
+            ),
+            webhook_id=self.paypal_webhook_id or None,
+        )
+
+    @property
+    def takes_paypal(self) -> bool:
+        """Whether real payments are wanted."""
+        wanted = self.payments == "auto" and self.paypal_client_id != ""
+        return wanted or self.payments == "paypal"
+
+    @property
+    def landing_url(self) -> str:
+        """Where people come back to from paying."""
+        if self.public_url or self.payments != "pretend":
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def metrics_ports(self) -> range:
         """The port of each worker's metrics, in the order of their indexes; none if off."""
         return range(self.metrics_port, self.metrics_port + (self.metrics_port and self.workers))
@@ -83,6 +121,8 @@ def load_settings(sources: Sources) -> Settings:
     settings = msgspec.structs.replace(Settings(), **resolve(SETTINGS, sources, names))
     _refuse_too_many_workers(settings)
     _refuse_wakeups_of_a_file(settings)
+    _refuse_lacking_payments(settings)
+    _refuse_pretended_payments(settings)
     return settings
 
 
@@ -111,4 +151,36 @@ def _refuse_too_many_workers(settings: Settings) -> None:
         raise SettingError(
             f"setting metrics_port cannot be {settings.metrics_port} with {settings.workers} "
             f"workers, each on a port of its own: allowed is up to {port_max}"
+        )
+
+
+def _refuse_lacking_payments(settings: Settings) -> None:
+    if not settings.takes_paypal:
+        return
+    needed = ("paypal_client_id", "paypal_secret", "public_url")
+    lacking = [name for name in needed if not getattr(settings, name)]
+    if lacking:
+        raise SettingError(
+            f"setting payments cannot be paypal without {' and '.join(lacking)}: "
+            f"PayPal needs {', '.join(needed)}"
+        )
+
+
+def _refuse_pretended_payments(settings: Settings) -> None:
+    if settings.payments != "pretend":
+        return
+    # Whoever can reach the pretend PayPal pays nothing, and changes what it does.
+    if not loopback(settings.host):
+        raise SettingError(
+            f"setting payments cannot be pretend on host {shown(settings.host)}: "
+            "allowed is an address of this machine alone there, such as 127.0.0.1"
+        )
+    if settings.workers > 1:
+        raise SettingError(
+            f"setting payments cannot be pretend with {settings.workers} workers: allowed is 1"
+        )
+    if not settings.port and not settings.public_url:
+        raise SettingError(
+            "setting payments cannot be pretend on port 0: allowed is a port or public_url, as "
+            "people come back there from paying"
         )

@@ -4,15 +4,18 @@ import msgspec
 
 from orchestrion.settings.values import (
     BASE_URL,
+    CREDENTIAL,
     DATABASE,
     HOST,
     NOTIFY_DATABASE,
     ORIGINS,
+    PAYPAL_URL,
     PLANS,
     PORT_MAX,
     PROXIES,
     PUBLIC_URL,
     SECONDS_MAX,
+    SECRET,
     Kind,
     one_of,
     whole_number,
@@ -79,6 +82,34 @@ SETTINGS = (
         name="public_url",
         kind=PUBLIC_URL,
         about="Address callers know the service by; else that of each request.",
+    ),
+    Setting(
+        name="payments",
+        kind=one_of("auto", "off", "paypal", "pretend"),
+        about="Who takes payments. auto: paypal where its client id is set, else off. pretend: a "
+        "pretend PayPal for trials, on this machine alone.",
+    ),
+    Setting(
+        name="paypal_client_id",
+        kind=CREDENTIAL,
+        about="Client id of the app at PayPal; needs the secret and public_url too.",
+    ),
+    Setting(
+        name="paypal_secret",
+        kind=SECRET,
+        about="Secret of the app at PayPal.",
+        secret=True,
+    ),
+    Setting(
+        name="paypal_base_url",
+        kind=PAYPAL_URL,
+        about="Where PayPal's API is called: the live one or the sandbox.",
+    ),
+    Setting(
+        name="paypal_webhook_id",
+        kind=CREDENTIAL,
+        about="Id of the webhook at PayPal that calls /billing/paypal; without it no events are "
+        "taken.",
     ),
     Setting(name="trusted_proxies", kind=PROXIES, about="Proxies whose forwarded addresses count."),
     Setting(

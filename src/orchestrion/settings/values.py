@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 import msgspec
 
 from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
+from orchestrion.payments.hosts import BaseUrl
 from orchestrion.store.address import read_address, read_postgres_url
 
 PORT_MAX = 65_535
@@ -20,7 +21,17 @@ Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
+_CREDENTIAL = re.compile(r"[!-~]{1,200}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A text that is shown to nobody."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +53,16 @@ def read_file(path: Path) -> str:
     if len(text) > FILE_BYTES_MAX:
         raise ValueError("larger than 1 MiB")
     return text
+
+
+def loopback(host: str) -> bool:
+    """Tell whether only this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).isloopback
+    except ValueError:
+        return False
 
 
 def one_of(*choices: str) -> Kind:
@@ -103,6 +124,20 @@ def _origin(text: str) -> str:
     return text
 
 
+def _credential(text: str) -> str:
+    if _CREDENTIAL.fullmatch(text) is None:
+        raise ValueError
+    return text
+
+
+def _secret(text: str) -> Secret:
+    return Secret(_credential(text))
+
+
+def _paypal_url(text: str) -> str:
+    return BaseUrl.parse(text).text
+
+
 def _public_url(text: str) -> str:
     return _origin(text.removesuffix("/")) if text else ""
 
@@ -137,5 +172,11 @@ PLANS = Kind(read=_plans, allowed="self-hosted, hosted or the path of a TOML fil
 HOST = Kind(read=_host, allowed="an address or host name to listen on")
 PUBLIC_URL = Kind(read=_public_url, allowed="an http or https URL without a path, or nothing")
 BASE_URL = Kind(read=_base_url, allowed="an http or https URL without query or fragment")
+CREDENTIAL = Kind(read=_credential, allowed="1 to 200 printable characters without spaces")
+SECRET = Kind(read=_secret, allowed="1 to 200 printable characters without spaces")
+PAYPAL_URL = Kind(
+    read=_paypal_url,
+    allowed="an https URL without a path, such as https://api-m.sandbox.paypal.com",
+)
 PROXIES = list_of(_network, "networks such as 10.0.0.0/8 or addresses, separated by commas")
 ORIGINS = list_of(_cors_origin, "origins such as https://app.example.com or *, separated by commas")

@@ -9,9 +9,15 @@ from typing import Protocol
 import msgspec
 
 from orchestrion.core import ids
-from orchestrion.core.account import ApiKey
+from orchestrion.core.account import Account, ApiKey
+from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.outcomes import PlanSet
+from orchestrion.core.plans import Catalogue
+from orchestrion.core.purchase_commands import SetPlan
+from orchestrion.core.purchasing import decide
+from orchestrion.core.view import View
 from orchestrion.store.migrate import Migration, Phase, Selection
 
 
@@ -90,6 +96,14 @@ class Operator(Protocol):
         """Change what holds for an account that exists."""
         ...
 
+    async def account(self, account_id: str) -> Account:
+        """Read an account that exists, as it was last used."""
+        ...
+
+    async def set_plan(self, command: SetPlan, catalogue: Catalogue) -> Account:
+        """Give an account that exists a plan of the catalogue."""
+        ...
+
     async def migrate(self, phase: Phase) -> list[Migration]:
         """Apply what is due, and tell what was; an empty database gets everything."""
         ...
@@ -101,6 +115,22 @@ class Operator(Protocol):
     async def sql(self, selection: Selection) -> str:
         """Write what `migrate` would do, or everything, for the database's own shell."""
         ...
+
+
+def with_plan(account: Account, command: SetPlan, catalogue: Catalogue, now: Instant) -> Account:
+    """Decide what a plan makes of a loaded account; raises StoreRefused for an unknown plan."""
+    view = View(now)
+    view.accounts[account.id] = account
+    outcome = decide(command, catalogue, view)
+    if not isinstance(outcome, PlanSet):
+        message = f"there is no such plan: the catalogue has {', '.join(catalogue.plans)}"
+        raise StoreRefused(message)
+    return outcome.account
+
+
+def no_account(account_id: str) -> StoreRefused:
+    """Say that an account does not exist."""
+    return StoreRefused(f"there is no account {account_id}")
 
 
 def mint_key(account_id: AccountId, now: Instant) -> tuple[str, ApiKey]:

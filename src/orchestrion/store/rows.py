@@ -1,6 +1,7 @@
 """Rows to values and values to rows; the only place where a row's columns are named by position."""
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -10,6 +11,7 @@ from orchestrion.core.asking import Asks
 from orchestrion.core.emptiness import Leased
 from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant
+from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.core.watching import Mark
@@ -143,6 +145,35 @@ def asks_of(row: Row) -> Asks:
 def asks_row(asks: Asks) -> Row:
     """Give every column of an account's asks."""
     return (asks.account_id, msgspec.json.encode(asks.at).decode())
+
+
+def purchase_of(row: Row) -> Purchase:
+    """Build a purchase from the columns of `load_purchase`."""
+    account_id, purchase_id, plan_id, price, stage, *rest = row
+    return Purchase(account_id, purchase_id, plan_id, Decimal(price), Stage(stage), *rest)
+
+
+def purchase_insert_row(purchase: Purchase) -> Row:
+    """Give every column of a new purchase."""
+    account_id, purchase_id, plan_id, price, *rest = msgspec.structs.astuple(purchase)
+    return (account_id, purchase_id, plan_id, str(price), *rest, purchase.settle_at)
+
+
+def purchase_save_row(purchase: Purchase) -> Row:
+    """Give what `save_purchase` changes, behind the key."""
+    return (
+        purchase.account_id,
+        purchase.id,
+        purchase.stage,
+        purchase.order_id,
+        purchase.checkout_url,
+        purchase.captures,
+        purchase.capture_begun_at,
+        purchase.capture_id,
+        purchase.confirmed_at,
+        purchase.updated_at,
+        purchase.settle_at,
+    )
 
 
 def principal_of(row: Row) -> Principal:

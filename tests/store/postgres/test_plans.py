@@ -74,6 +74,14 @@ ENDED: Final = "(array['completed', 'dead_letter', 'cancelled'])[1 + n % 3]"
 MIXED, LATER, OVER, LEASED = ACCOUNTS = ("acct_0", "acct_1", "acct_2", "acct_3")
 
 
+# Many of one account, and few of them unsettled.
+PURCHASE: Final = (
+    "case when n % 2 = 0 then 'acct_0' else 'acct_' || n % 1000 end, "
+    "'pur_' || lpad(n::text, 26, '0'), 'pro', '24.99', 'open', 'order_' || n, 'https://pay', "
+    "n, n, 1, null, 'capture_' || n, null, n, case when n % 50 = 0 then n end"
+)
+
+
 def filling(many: int) -> list[str]:
     """Give the statements that fill every table."""
     return [
@@ -82,6 +90,7 @@ def filling(many: int) -> list[str]:
         series("idempotency_keys", many, "'acct_' || n % 4, 'key_' || n, 'x', n, ''"),
         series("request_counts", FEW, "'acct_' || n, 'key_' || n, 'reads', n, n"),
         series("worker_asks", FEW, "'acct_' || n, '{}'"),
+        series("purchases", many // 10, PURCHASE),
         tasks(MIXED, 0, many // 5, type="(array['report', 'mail'])[1 + n % 2]", priority="n % 101"),
         tasks(LATER, 0, FEW),
         tasks(LATER, FEW, many, priority="100", scheduled_at=SOON, due_at=SOON),
@@ -99,12 +108,17 @@ def filling(many: int) -> list[str]:
     ]
 
 
+ONE_PURCHASE: Final = (
+    "insert into purchases (account_id, id, plan_id, price_usd, stage, created_at, expires_at, "
+    "captures, updated_at) values ('acct_x', 'pur_x', 'pro', '1', 'open', 0, 0, 1, 0)"
+)
 ONE_OF_EACH: Final = (
     "insert into accounts values ('acct_x', null, 'free', null, 0, 0, 0, 0, 0, 0, 0, 0)",
     "insert into api_keys values ('x', 'key_x', 'acct_x', 0)",
     "insert into idempotency_keys values ('acct_x', 'key_x', 'x', 0, '')",
     "insert into request_counts values ('acct_x', 'key_x', 'reads', 0, 0)",
     "insert into worker_asks values ('acct_x', '{}')",
+    ONE_PURCHASE,
     tasks("acct_x", 0, 1),
     "vacuum analyze",
 )
@@ -126,6 +140,7 @@ KEYS: Final = [f"key_{4 * number}" for number in range(BATCH)]
 CLAIMS: Final = [f"claim_{FEW + 2 * number}" for number in range(BATCH)]
 PAIRS: Final = ([LATER, OVER] * (BATCH // 2), IDS)
 LAST: Final = "tsk_~"
+PURCHASES: Final = [f"pur_{number:026d}" for number in (100, 102)]
 EVER: Final = (None, "tsk_" + ulid(NOW, 0), PAGE)
 NONE: Final = [None] * BATCH
 ONES: Final = [1] * BATCH
@@ -198,6 +213,24 @@ ASKS: Final = {
     "lock_asks": Ask("lock_asks", (list(ACCOUNTS),), 4),
     "save_asks": Ask("save_asks", (list(ACCOUNTS), ["{}"] * 4), 4),
     "load_asks": Ask("load_asks", (MIXED,)),
+    "load_purchases": Ask("load_purchases", ([MIXED, MIXED], PURCHASES), 2),
+    "load_newest_purchases": Ask("load_newest_purchases", (list(ACCOUNTS),), 4),
+    "load_purchase_of_order": Ask("load_purchase_of_order", ("order_7",)),
+    "save_purchases": Ask(
+        "save_purchases",
+        (
+            [MIXED, MIXED],
+            PURCHASES,
+            ["open", "open"],
+            *([None, None],) * 2,
+            [1, 1],
+            *([None, None],) * 3,
+            [NOW, NOW],
+            [None, None],
+        ),
+        2,
+    ),
+    "list_unsettled_purchases": Ask("list_unsettled_purchases", (NOW, 1_000, "", 8), 8),
     "load_tasks": Ask("load_tasks", (None, LATER, IDS), BATCH),
     "load_marks": Ask("load_marks", (LATER, IDS), BATCH),
     "load_principal": Ask("load_principal", (b"hash_7",)),
@@ -362,7 +395,7 @@ def fill(database: PostgresDatabase, many: int) -> None:
 def ridden(name: str) -> frozenset[str]:
     """Give the indexes that the comment names."""
     comment = " ".join(line[3:] for line in STATEMENTS[name].splitlines() if line.startswith("--"))
-    found = set(re.findall(r"\b(?:tasks|idempotency_keys)_[a-z_]+\b", comment))
+    found = set(re.findall(r"\b(?:tasks|idempotency_keys|purchases)_[a-z_]+\b", comment))
     for key in re.findall(r"primary keys? of (\w+(?: and \w+)?)", comment):
         found |= {f"{table}_pkey" for table in key.split(" and ")}
     return frozenset(found | set(map(_unique, re.findall(r"unique index of (\S+)\.", comment))))

@@ -16,8 +16,9 @@ from orchestrion.store.postgres.place import Place
 from tests.databases import Databases, PostgresDatabase
 
 PACKAGE: Final = "orchestrion.store.postgres"
-# Neither is a tenant's: one is the record of migrations, the other is looked up by the key's hash.
-WITHOUT_ACCOUNT: Final = {"accounts", "api_keys", "schema_migrations"}
+# Kept everywhere: the record of migrations; what is looked up by a key's hash; and purchases,
+# whose orders and captures belong to one account among all.
+WITHOUT_ACCOUNT: Final = {"accounts", "api_keys", "schema_migrations", "purchases"}
 COLUMNS: Final = """
 select attname from pg_attribute
 where attrelid = $1::text::regclass and attnum > 0 and not attisdropped

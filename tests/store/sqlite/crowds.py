@@ -55,6 +55,18 @@ def add_tasks(connection: apsw.Connection, first: int, count: int, **columns: st
     connection.pragma("journal_mode", "wal")
 
 
+def add_purchases(connection: apsw.Connection, count: int) -> None:
+    """Insert purchases of one account, of which few are unsettled."""
+    connection.execute(
+        f"with recursive numbers (n) as (values (0) union all "
+        f"select n + 1 from numbers where n < {count - 1}) "
+        "insert into purchases "
+        f"select '{ACCOUNT.id}', 'pur_' || printf('%026d', n), 'pro', '24.99', 'open', "
+        "'order_' || n, 'https://pay', n, n, 1, null, 'capture_' || n, null, n, "
+        "iif(n % 50, null, n) from numbers"
+    )
+
+
 class Steps:
     """Counts the steps of SQLite's virtual machine, which no other load on the machine changes."""
 

@@ -12,7 +12,7 @@ import pytest
 from orchestrion.core.ids import ulid
 from orchestrion.store.named import load_statements
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, an_account
-from tests.store.sqlite.crowds import a_database, add_tasks, steps_of
+from tests.store.sqlite.crowds import a_database, add_purchases, add_tasks, steps_of
 
 PACKAGE: Final = "orchestrion.store.sqlite"
 STATEMENTS: Final = load_statements(PACKAGE)
@@ -53,6 +53,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connectio
     ended = "case n % 3 when 0 then 'completed' when 1 then 'dead_letter' else 'cancelled' end"
     add_tasks(connection, 2 * ROWS, ROWS, status=ended, updated_at=f"{NOW} - n", **mixed)
     add_tasks(connection, 0, ROWS // 10, account_id=f"'{OTHER_ACCOUNT_ID}'", **mixed)
+    add_purchases(connection, ROWS // 10)
     yield connection
     connection.close()
     path.unlink()
@@ -184,6 +185,13 @@ CHEAP: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "the first leases to end": ("list_leases", NOBODY_ELSE),
     "whether there is a type": ("any_of_type", {"account_id": ACCOUNT_ID, "type": "report"}),
     "the next type": ("next_type", {"account_id": ACCOUNT_ID, "after": "mail"}),
+    "a purchase": ("load_purchase", {"1": ACCOUNT_ID, "2": f"pur_{7:026d}"}),
+    "the newest purchase": ("load_newest_purchase", {"1": ACCOUNT_ID}),
+    "the purchase of an order": ("load_purchase_of_order", {"1": "order_7"}),
+    "what is to be settled": (
+        "list_unsettled_purchases",
+        {"now": NOW, "settle_at": 100, "id": "", "limit": LIMIT},
+    ),
     "old idempotency keys": ("list_idempotency_before", {"cutoff": NOW, "limit": LIMIT}),
 }
 

@@ -104,6 +104,12 @@ def _limits() -> Json:
         "lease_duration_seconds": _range(
             limits.LEASE_SECONDS_MIN, limits.LEASE_SECONDS_MAX, limits.LEASE_SECONDS_DEFAULT
         ),
+        "checkout": {
+            "life_seconds": limits.CHECKOUT_SECONDS,
+            "opening_seconds_max": limits.CHECKOUT_START_SECONDS,
+            "paid_seconds": limits.BILLING_SECONDS,
+            "paid_days_ahead_max": limits.PLAN_DAYS_AHEAD_MAX,
+        },
         "releases": {"before_failure_max": limits.RELEASES_MAX},
         "page_size": _range(limits.PAGE_SIZE_MIN, limits.PAGE_SIZE_MAX, limits.PAGE_SIZE_DEFAULT),
         "retry_after_seconds": {
@@ -127,6 +133,9 @@ def _limits() -> Json:
             "too_many_waiting_seconds": limits.WAITERS_FULL_WAIT_SECONDS,
             "server_error_seconds": limits.SERVER_ERROR_WAIT_SECONDS,
             "max_workers_seconds_max": limits.MAX_WORKERS_WAIT_SECONDS_MAX,
+            "not_approved_seconds": limits.NOT_APPROVED_WAIT_SECONDS,
+            "money_pending_seconds": limits.MONEY_PENDING_WAIT_SECONDS,
+            "payments_seconds": limits.PAYMENTS_WAIT_SECONDS,
         },
     }
 
@@ -156,7 +165,7 @@ def _plans(site: Site) -> Json:
     return {
         "url": site.link(BY_NAME["list_plans"].path),
         "cycle_seconds": limits.CYCLE_SECONDS,
-        "purchasable": site.sells_plans and len(plans) > 1,
+        "purchasable": site.sells_plans,
         "default": FREE,
         "max_workers": {name: plan.max_workers for name, plan in plans.items()},
         "tasks_per_cycle": {name: plan.tasks_per_cycle for name, plan in plans.items()},

@@ -92,6 +92,14 @@ _VERIFY = struct(
     },
 )
 
+# What a refused checkout has beside the error, because another one is pending.
+PENDING_CHECKOUT: Schema = {
+    "purchaseId": text("Where a checkout is refused because one is pending: its purchase."),
+    "planId": text("Where a checkout is pending: the plan it is for."),
+    "checkoutUrl": text("Where a checkout is pending: the address to show to a human."),
+    "checkoutExpiresAt": instant("Where a checkout is pending: when it can no longer be paid."),
+}
+
 BILLING_COMPONENTS: Schema = {
     "KeyRegistrationResponse": _KEY_REGISTRATION,
     "PlanDefinition": _PLAN,

@@ -14,6 +14,7 @@ from orchestrion.core.bodies import (
     CreateBody,
     NextClaim,
     NoBody,
+    PaymentEvent,
     VerifyBody,
     WaitBody,
 )
@@ -100,6 +101,8 @@ def body_schema(row: Operation) -> Schema | None:
     """Describe what the operation takes; None where it takes nothing."""
     if row.body is None or row.body is NoBody:
         return None
+    if row.body is PaymentEvent:
+        return {"type": "object", "description": "An event as PayPal sends it."}
     return _object(row.body)
 
 

@@ -112,6 +112,13 @@ BODY_EXAMPLES: Mapping[str, Schema] = MappingProxyType(
         "cancel_task": _body("ask_the_worker", {"force": True}),
         "register_key": _body("with_contact", {"email": "ops@example.com"}) | _body("bare", {}),
         "start_checkout": _body("basic", {"planId": "basic"}),
-        "verify_payment": _body("verify", {"purchaseId": "pur_01M814R073SS6YS3C4DWA7N360"}),
+        "verify_payment": _body("verify", {"purchaseId": scenes.PURCHASE.id}),
+        "receive_payment_event": _body(
+            "approved",
+            {
+                "event_type": "CHECKOUT.ORDER.APPROVED",
+                "resource": {"id": scenes.PURCHASE.order_id},
+            },
+        ),
     }
 )

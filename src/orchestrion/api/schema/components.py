@@ -1,7 +1,7 @@
 """Schemas of the answers: the specification's structure, described in our own words."""
 
 from orchestrion.api.schema.batches import BATCH_COMPONENTS, CLAIMED_TASKS
-from orchestrion.api.schema.billing import BILLING_COMPONENTS
+from orchestrion.api.schema.billing import BILLING_COMPONENTS, PENDING_CHECKOUT
 from orchestrion.api.schema.shapes import (
     Schema,
     choice,
@@ -163,6 +163,7 @@ _ERROR = struct(
         **CONTRACT,
         "billing_context": component("BillingContext"),
         "details": component("ErrorDetails"),
+        **PENDING_CHECKOUT,
     },
     ("error", "message", "request_id", "agent_contract"),
 )

@@ -8,9 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from orchestrion.api import explaining
 from orchestrion.api.awaiting import WaitAnswer
+from orchestrion.api.buying import checkout_answer, verify_answer
 from orchestrion.api.emptying import told
 from orchestrion.api.explaining import BlockAnswer, Explanation
-from orchestrion.api.http import Response
+from orchestrion.api.http import Request, Response
 from orchestrion.api.respond import Responder, encode, number, with_contract
 from orchestrion.api.schema import scenes
 from orchestrion.api.schema.batch_examples import batch_examples
@@ -29,16 +30,23 @@ from orchestrion.core.bodies import (
 )
 from orchestrion.core.contract import Guide
 from orchestrion.core.explaining import Place, blocks
-from orchestrion.core.ids import TaskId
+from orchestrion.core.ids import RequestId, TaskId
 from orchestrion.core.instants import Instant, format_instant
 from orchestrion.core.listing import PageQuery, cursor_after
-from orchestrion.core.outcomes import Held
+from orchestrion.core.operations import BY_NAME
+from orchestrion.core.outcomes import Held, PurchaseOutcome
 from orchestrion.core.plans import HOSTED
 from orchestrion.core.task import Task
 from orchestrion.core.watching import Seen
 
 _GUIDE = Guide()
 _RESPONDER = Responder(_GUIDE)
+_REQUEST = Request(
+    operation=BY_NAME["start_checkout"],
+    request_id=RequestId("req_01M814R1QWD3M9S346Q3D25VT4"),
+    headers={},
+)
+_PAID = PurchaseOutcome(purchase=scenes.PURCHASE, activated=True)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -229,6 +237,8 @@ def _billing_examples() -> dict[str, object]:
         "plans": _plain(PlansAnswer(plans=plans, agent_contract=contract.PLANS)),
         "billing_status": _plain(status),
         "key": _plain(key),
+        "checkout": _plain(checkout_answer(scenes.PURCHASE, plans[1].name, _REQUEST)),
+        "verified": _plain(verify_answer(_PAID, _REQUEST)),
     }
 
 

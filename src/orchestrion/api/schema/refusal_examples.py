@@ -3,15 +3,22 @@
 import msgspec
 
 from orchestrion.api.app import WRONG_METHOD
-from orchestrion.api.billing import PAYMENTS_OFF, UNKNOWN_PLAN, UNKNOWN_PURCHASE
+from orchestrion.api.endpoint import NO_PAYMENTS_NOW
 from orchestrion.api.http import Request
 from orchestrion.api.keys import CLOSED
 from orchestrion.api.respond import Responder
 from orchestrion.api.schema import scenes
+from orchestrion.api.webhook import NO_EVENTS, NOT_GENUINE
+from orchestrion.core import payment_refusals, purchasing
+from orchestrion.core import purchase_lifecycle as lifecycle
 from orchestrion.core.claim_keys import IN_USE
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import RequestId
-from orchestrion.core.limits import IN_FLIGHT_WAIT_SECONDS, SERVER_ERROR_WAIT_SECONDS
+from orchestrion.core.limits import (
+    IN_FLIGHT_WAIT_SECONDS,
+    PAYMENTS_WAIT_SECONDS,
+    SERVER_ERROR_WAIT_SECONDS,
+)
 from orchestrion.core.operations import BY_NAME
 from orchestrion.core.outcomes import Rejection, Situation, WorkersInUse
 from orchestrion.core.plans import HOSTED
@@ -124,40 +131,28 @@ def _limits() -> dict[str, _Refused]:
 
 
 def _payments() -> dict[str, _Refused]:
+    open_one, later = scenes.PURCHASE, scenes.LATER
+    pending = lifecycle.open_checkout(open_one, open_one, later)
+    assert isinstance(pending, Rejection), "one is pending"
     return {
-        _E.PAYMENT_FAILED: _plain("verify_payment", _E.PAYMENT_FAILED),
-        "checkout_expired": _Refused(
+        _E.PAYMENT_FAILED: _Refused("verify_payment", payment_refusals.declined(later)),
+        "not_approved": _Refused("verify_payment", lifecycle.not_approved(later)),
+        "checkout_expired": _Refused("verify_payment", lifecycle.ran_out(later)),
+        "unknown_purchase": _Refused("verify_payment", purchasing.unknown_purchase(later)),
+        "unknown_plan": _Refused("start_checkout", purchasing.unknown_plan(later)),
+        "checkout_pending": _Refused("start_checkout", pending),
+        "payments_off": _Refused("start_checkout", payment_refusals.payments_off(later)),
+        "no_payments_now": _Refused(
             "verify_payment",
-            Rejection(
-                code=_E.PAYMENT_FAILED, status=410, message="The checkout can no longer be paid."
-            ),
-        ),
-        "unknown_purchase": _Refused(
-            "verify_payment",
-            Rejection(
-                code=_E.INVALID_REQUEST,
-                status=404,
-                message=UNKNOWN_PURCHASE,
-                situation=Situation.UNKNOWN_PURCHASE,
-            ),
-        ),
-        "unknown_plan": _Refused(
-            "start_checkout",
-            Rejection(
-                code=_E.INVALID_REQUEST,
-                message=UNKNOWN_PLAN,
-                situation=Situation.UNKNOWN_PLAN,
-            ),
-        ),
-        "payments_off": _Refused(
-            "start_checkout",
             Rejection(
                 code=_E.SERVER_ERROR,
                 status=503,
-                message=PAYMENTS_OFF,
-                situation=Situation.PAYMENTS_OFF,
+                message=NO_PAYMENTS_NOW,
+                wait_seconds=PAYMENTS_WAIT_SECONDS,
             ),
         ),
+        "not_genuine": _invalid("receive_payment_event", 400, NOT_GENUINE),
+        "no_events": _Refused("receive_payment_event", NO_EVENTS),
     }
 
 

@@ -73,6 +73,14 @@ _EXPIRED_CHECKOUT = _case(
     example="checkout_expired",
 )
 
+_NO_PAYMENTS_NOW = _case(
+    _E.SERVER_ERROR,
+    status=503,
+    cause="PayPal does not answer as it should, or this payment is being taken at this moment. "
+    "Wait and repeat.",
+    example="no_payments_now",
+)
+
 # No operation's, and so in no list of cases.
 UNKNOWN_ROUTE = _case(_E.INVALID_REQUEST, status=404, cause="The path is none of the API.")
 
@@ -117,6 +125,12 @@ _MORE: Mapping[str, tuple[Case, ...]] = MappingProxyType(
                 example="unknown_plan",
             ),
             _case(
+                _E.INVALID_REQUEST,
+                cause="A checkout of the account is pending: the answer names it.",
+                example="checkout_pending",
+            ),
+            _NO_PAYMENTS_NOW,
+            _case(
                 _E.SERVER_ERROR,
                 status=503,
                 cause="Payments are not configured on this server (then without Retry-After).",
@@ -130,7 +144,24 @@ _MORE: Mapping[str, tuple[Case, ...]] = MappingProxyType(
                 cause="The account has no purchase of this id.",
                 example="unknown_purchase",
             ),
+            _case(
+                _E.PAYMENT_FAILED,
+                cause="Nobody has approved the payment yet, or its money is on its way. Wait and "
+                "repeat.",
+                example="not_approved",
+            ),
             _EXPIRED_CHECKOUT,
+            _NO_PAYMENTS_NOW,
+        ),
+        "receive_payment_event": (
+            _case(_E.INVALID_REQUEST, cause="PayPal did not send this.", example="not_genuine"),
+            _case(
+                _E.INVALID_REQUEST,
+                status=404,
+                cause="The server takes no events.",
+                example="no_events",
+            ),
+            _NO_PAYMENTS_NOW,
         ),
     }
 )

@@ -5,10 +5,13 @@ from msgspec.structs import replace
 from orchestrion.core import lifecycle
 from orchestrion.core.account import new_account
 from orchestrion.core.emptiness import Counts, Emptiness, Reason
-from orchestrion.core.ids import AccountId, LeaseToken, TaskId, api_key
+from orchestrion.core.ids import AccountId, LeaseToken, PurchaseId, TaskId, api_key
 from orchestrion.core.instants import HOUR, SECOND, Instant
 from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.limits import CHECKOUT_SECONDS
 from orchestrion.core.outcomes import Rejection
+from orchestrion.core.plans import HOSTED
+from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.task import Status, Task
 
 NOW = Instant(1_795_334_785_123)
@@ -90,4 +93,21 @@ EMPTINESS = Emptiness(
     next_claimable_at=None,
     counts=Counts(pending_due=0, scheduled=0, leased=0, capped=False),
     similar_types=("summarize",),
+)
+
+PURCHASE = Purchase(
+    account_id=ACCOUNT.id,
+    id=PurchaseId("pur_01M814R073SS6YS3C4DWA7N360"),
+    plan_id="basic",
+    price_usd=HOSTED.plans["basic"].price_usd,
+    stage=Stage.OPEN,
+    order_id="5O190127TN364715T",
+    checkout_url="https://www.paypal.com/checkoutnow?token=5O190127TN364715T",
+    created_at=NOW,
+    expires_at=Instant(NOW + CHECKOUT_SECONDS * SECOND),
+    captures=1,
+    capture_begun_at=None,
+    capture_id=None,
+    confirmed_at=None,
+    updated_at=NOW,
 )

@@ -13,6 +13,7 @@ from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import HELD_UNDER_KEY_MAX
 from orchestrion.core.plans import LeaseBounds
+from orchestrion.core.purchase import Purchase
 from orchestrion.core.task import Task
 from orchestrion.core.view import IdempotencyRow, Needs, View
 from orchestrion.store import rows
@@ -53,6 +54,7 @@ class Loader:
         claimed = await _find_claim_keys(session, needs)
         counts = await _lock_request_counts(session, needs)
         asks = await _lock_asks(session, needs)
+        purchases = await _load_purchases(session, needs)
         leases = await self._count_leases(session, needs, accounts)
         now, tasks = await self._lock_tasks(session, needs)
         looks = await self._claiming.lock(session, needs, self._now)
@@ -64,6 +66,7 @@ class Loader:
         view.load_claim_keys(claimed)
         view.load_request_counts(counts)
         view.load_asks(asks)
+        view.purchases.load(purchases.named, purchases.newest)
         view.load_tasks(tasks)
         for row in accounts:
             account = rows.account_of(row[:-1])
@@ -135,6 +138,27 @@ class _Leases(msgspec.Struct, frozen=True, kw_only=True):
     live: int
     first_end: Instant | None = None
     doubtful: Sequence[TaskId] = ()
+
+
+class _Purchases(msgspec.Struct, frozen=True, kw_only=True):
+    """Purchases that commands name, and the newest of each account."""
+
+    named: Sequence[Purchase] = ()
+    newest: Sequence[Purchase] = ()
+
+
+async def _load_purchases(session: Session, needs: Needs) -> _Purchases:
+    if not needs.newest_purchases:
+        return _Purchases()
+    named: Sequence[asyncpg.Record] = ()
+    if needs.purchases:
+        keys = zip(*needs.purchases, strict=True)
+        named = await session.fetch(SQL["load_purchases"], *keys)
+    newest = await session.fetch(SQL["load_newest_purchases"], list(needs.newest_purchases))
+    return _Purchases(
+        named=[rows.purchase_of(tuple(row)) for row in named],
+        newest=[rows.purchase_of(tuple(row)) for row in newest],
+    )
 
 
 async def _find_claim_keys(session: Session, needs: Needs) -> list[tuple[AccountId, str, TaskId]]:

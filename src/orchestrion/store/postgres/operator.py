@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from orchestrion.core.account import new_account
+from orchestrion.core.account import Account, new_account
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
+from orchestrion.core.plans import Catalogue
+from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.store import rows
 from orchestrion.store.migrate import Migration, Phase, Selection, due, outstanding, refuse_departed
 from orchestrion.store.named import load_statements
@@ -19,6 +21,8 @@ from orchestrion.store.operator import (
     Status,
     mint_account_id,
     mint_key,
+    no_account,
+    with_plan,
 )
 from orchestrion.store.postgres import migrating
 from orchestrion.store.postgres.copies import refuse_unverified
@@ -88,7 +92,20 @@ class PostgresOperator:
                 SQL["set_account"], account_id, int(settings.require_lease_token)
             )
             if done == "UPDATE 0":
-                raise _no_account(account_id)
+                raise no_account(account_id)
+
+    async def account(self, account_id: str) -> Account:
+        async with self._looking() as session:
+            await _refuse_unfit(session)
+            return await _loaded(session, "load_account", account_id)
+
+    async def set_plan(self, command: SetPlan, catalogue: Catalogue) -> Account:
+        async with self._working(_SET_AGAIN) as session:
+            found = await _loaded(session, "lock_account", command.account_id)
+            changed = with_plan(found, command, catalogue, await _now(session))
+            row = (*rows.account_save_row(changed), None)
+            await session.execute(SQL["save_accounts"], *zip(row))
+            return changed
 
     async def migrate(self, phase: Phase) -> list[Migration]:
         return await migrating.migrate(self._place, phase)
@@ -172,13 +189,14 @@ async def _account(
         account = new_account(mint_account_id(now), email, now)
         await session.execute(SQL["insert_accounts"], *zip(rows.account_insert_row(account)))
         return account.id
-    if await session.fetchrow(SQL["load_account"], account_id) is None:
-        raise _no_account(account_id)
-    return AccountId(account_id)
+    return (await _loaded(session, "load_account", account_id)).id
 
 
-def _no_account(account_id: str) -> StoreRefused:
-    return StoreRefused(f"there is no account {account_id}")
+async def _loaded(session: Session, statement: str, account_id: str) -> Account:
+    row = await session.fetchrow(SQL[statement], account_id)
+    if row is None:
+        raise no_account(account_id)
+    return rows.account_of(tuple(row)[: len(Account.__struct_fields__)])
 
 
 async def _now(session: Session) -> Instant:

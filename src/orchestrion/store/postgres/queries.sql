@@ -1148,3 +1148,75 @@ where account_id = $2 and id = any($3::text[]);
 select id, status, attempt_count, updated_at, cancel_requested_at
 from tasks
 where account_id = $1 and id = any($2::text[]);
+
+-- name: load_purchases
+-- Rides on the primary key of purchases, once for each. Locks nothing: the lock on an account is
+-- the lock on all its purchases.
+select kept.*
+from unnest($1::text[], $2::text[]) as asked (account_id, id) cross join lateral (
+  select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+    captures, capture_begun_at, capture_id, confirmed_at, updated_at
+  from purchases
+  where account_id = asked.account_id and id = asked.id
+  offset 0
+) as kept;
+
+-- name: load_newest_purchases
+-- Rides on purchases_newest, once for each.
+select kept.*
+from unnest($1::text[]) as asked (account_id) cross join lateral (
+  select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+    captures, capture_begun_at, capture_id, confirmed_at, updated_at
+  from purchases
+  where account_id = asked.account_id
+  order by created_at desc
+  limit 1
+) as kept;
+
+-- name: load_purchase_of_order
+-- Rides on purchases_by_order.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where order_id = $1;
+
+-- name: insert_purchases
+insert into purchases (
+  account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at, settle_at
+)
+select * from unnest(
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+  $8::bigint[], $9::bigint[], $10::int[], $11::bigint[], $12::text[], $13::bigint[],
+  $14::bigint[], $15::bigint[]
+);
+
+-- name: save_purchases
+-- Rides on the primary key of purchases. What never changes after creation is left alone.
+update purchases
+set
+  stage = changed.stage, order_id = changed.order_id, checkout_url = changed.checkout_url,
+  captures = changed.captures, capture_begun_at = changed.capture_begun_at,
+  capture_id = changed.capture_id, confirmed_at = changed.confirmed_at,
+  updated_at = changed.updated_at, settle_at = changed.settle_at
+from unnest(
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[],
+  $8::text[], $9::bigint[], $10::bigint[], $11::bigint[]
+) as changed (
+  account_id, id, stage, order_id, checkout_url, captures, capture_begun_at, capture_id,
+  confirmed_at, updated_at, settle_at
+)
+where purchases.account_id = any (array[changed.account_id])
+  and purchases.id between changed.id and changed.id;
+
+-- name: list_unsettled_purchases
+-- Rides on purchases_unsettled.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where settle_at <= (
+    select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+  )
+  and (settle_at, id) > ($2, $3)
+order by settle_at, id
+limit $4;

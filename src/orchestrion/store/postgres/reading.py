@@ -11,9 +11,10 @@ from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
-from orchestrion.core.ids import AccountId, TaskId, ulid
+from orchestrion.core.ids import AccountId, PurchaseId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
+from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
 from orchestrion.core.task import ENDED, Status, Task
 from orchestrion.core.view import TypeKey
@@ -136,6 +137,30 @@ class PostgresReader:
             return rows.principal_of(tuple(row))
         return None
 
+    async def purchase(self, account_id: AccountId, purchase_id: PurchaseId) -> Purchase | None:
+        """Read a purchase; None if it is not the account's."""
+        return await self._purchase("load_purchases", [account_id], [purchase_id])
+
+    async def newest_purchase(self, account_id: AccountId) -> Purchase | None:
+        """Read an account's newest purchase."""
+        return await self._purchase("load_newest_purchases", [account_id])
+
+    async def purchase_of_order(self, order_id: str) -> Purchase | None:
+        """Read the purchase an order is of."""
+        return await self._purchase("load_purchase_of_order", order_id)
+
+    async def unsettled_purchases(self, after: Unsettled, limit: int) -> list[Purchase]:
+        """Read purchases that are due to be settled, the first due first."""
+        found = await _fetch(
+            self._long,
+            "list_unsettled_purchases",
+            self._moment(),
+            after.settle_at,
+            after.id,
+            limit,
+        )
+        return [rows.purchase_of(tuple(row)) for row in found]
+
     async def request_counts(self, since: Instant) -> list[RequestCount]:
         """Read the counters of windows that began after an instant."""
         found = await _fetch(self._long, "load_request_counts", since)
@@ -196,6 +221,11 @@ class PostgresReader:
     async def any_key(self) -> bool:
         """Tell whether a key was ever made."""
         return bool(await _fetch(self._quick, "any_key"))
+
+    async def _purchase(self, statement: str, *key: object) -> Purchase | None:
+        for row in await _fetch(self._quick, statement, *key):
+            return rows.purchase_of(tuple(row))
+        return None
 
     def _moment(self) -> Instant | None:
         return None if self._given is None else self._given.now()

@@ -35,6 +35,8 @@ def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
     yield "delete_idempotency", view.deleted_idempotency
     yield "save_request_counts", sorted(map(rows.count_row, view.request_counts))
     yield "save_asks", sorted(map(rows.asks_row, view.changed_asks.values()))
+    yield "save_purchases", map(rows.purchase_save_row, view.purchases.changed.values())
+    yield "insert_purchases", map(rows.purchase_insert_row, view.purchases.new.values())
 
 
 def _account_row(view: View, account_id: AccountId) -> rows.Row:

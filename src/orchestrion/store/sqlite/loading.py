@@ -51,6 +51,8 @@ class Loader:
                 SQL["load_asks"], [(account_id,) for account_id in needs.asks]
             )
             view.load_asks(map(rows.asks_of, cursor))
+        if needs.newest_purchases:
+            self._load_purchases(needs, view)
         return view
 
     def committed(self, view: View) -> None:
@@ -87,6 +89,13 @@ class Loader:
         view.load_idempotency(found)
         # A replay shows the task as it is now beside the task as it was.
         needs.tasks.update((row.account_id, row.first.id) for row in found)
+
+    def _load_purchases(self, needs: Needs, view: View) -> None:
+        named = self._connection.executemany(SQL["load_purchase"], needs.purchases)
+        found = [rows.purchase_of(row) for row in named]
+        accounts = [(account_id,) for account_id in needs.newest_purchases]
+        newest = self._connection.executemany(SQL["load_newest_purchase"], accounts)
+        view.purchases.load(found, map(rows.purchase_of, newest))
 
     def _load_claim_keys(self, needs: Needs, view: View) -> None:
         asked = [(*key, HELD_UNDER_KEY_MAX) for key in needs.claim_keys]

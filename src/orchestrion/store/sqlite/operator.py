@@ -9,10 +9,12 @@ from typing import Final
 
 import apsw
 
-from orchestrion.core.account import new_account
+from orchestrion.core.account import Account, new_account
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
+from orchestrion.core.plans import Catalogue
+from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.store import rows
 from orchestrion.store.migrate import Migration, Phase, Selection, outstanding
 from orchestrion.store.named import load_statements
@@ -24,7 +26,9 @@ from orchestrion.store.operator import (
     Status,
     mint_account_id,
     mint_key,
+    no_account,
     wall_time,
+    with_plan,
 )
 from orchestrion.store.sqlite.database import Place, connect, lock, open_reader, open_writer
 from orchestrion.store.sqlite.migrating import KNOWN, applied, refuse_newer_schema, script
@@ -53,6 +57,12 @@ class SqliteOperator:
 
     async def set_account(self, account_id: str, settings: AccountSettings) -> None:
         await asyncio.to_thread(set_account, self._path, account_id, settings)
+
+    async def account(self, account_id: str) -> Account:
+        return await asyncio.to_thread(account, self._path, account_id)
+
+    async def set_plan(self, command: SetPlan, catalogue: Catalogue) -> Account:
+        return await asyncio.to_thread(set_plan, self._path, command, catalogue)
 
     async def migrate(self, _phase: Phase) -> list[Migration]:
         return await asyncio.to_thread(bring_up_to_date, self._path)
@@ -113,7 +123,24 @@ def set_account(path: Path, account_id: str, settings: AccountSettings) -> None:
     with _transaction(path) as connection:
         connection.execute(SQL["set_account"], (account_id, settings.require_lease_token))
         if not connection.changes():
-            raise _no_account(account_id)
+            raise no_account(account_id)
+
+
+def account(path: Path, account_id: str) -> Account:
+    """Read an account that exists; raises StoreRefused."""
+    _refuse_missing(path)
+    with _transaction(path) as connection:
+        return _loaded(connection, account_id)
+
+
+def set_plan(path: Path, command: SetPlan, catalogue: Catalogue) -> Account:
+    """Give an account that exists a plan; raises StoreRefused."""
+    _refuse_missing(path)
+    with _transaction(path) as connection:
+        found = _loaded(connection, command.account_id)
+        changed = with_plan(found, command, catalogue, wall_time())
+        connection.execute(SQL["save_account"], rows.account_save_row(changed))
+        return changed
 
 
 def bring_up_to_date(path: Path) -> list[Migration]:
@@ -238,13 +265,13 @@ def _account(
         account = new_account(mint_account_id(now), email, now)
         connection.execute(SQL["insert_account"], rows.account_insert_row(account))
         return account.id
-    for _ in connection.execute(SQL["load_account"], {"account_id": account_id}):
-        return AccountId(account_id)
-    raise _no_account(account_id)
+    return _loaded(connection, account_id).id
 
 
-def _no_account(account_id: str) -> StoreRefused:
-    return StoreRefused(f"there is no account {account_id}")
+def _loaded(connection: apsw.Connection, account_id: str) -> Account:
+    for row in connection.execute(SQL["load_account"], {"account_id": account_id}):
+        return rows.account_of(row)
+    raise no_account(account_id)
 
 
 def _refuse_missing(path: Path) -> None:

@@ -372,3 +372,50 @@ from (
 select id, status, attempt_count, updated_at, cancel_requested_at
 from tasks
 where account_id = ?1 and id = ?2;
+
+-- name: load_purchase
+-- Rides on the primary key of purchases.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where account_id = ?1 and id = ?2;
+
+-- name: load_newest_purchase
+-- Rides on purchases_newest.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where account_id = ?1
+order by created_at desc
+limit 1;
+
+-- name: load_purchase_of_order
+-- Rides on purchases_by_order.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where order_id = ?1;
+
+-- name: insert_purchase
+insert into purchases (
+  account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at, settle_at
+)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15);
+
+-- name: save_purchase
+-- Rides on the primary key of purchases. What never changes after creation is left alone.
+update purchases
+set
+  stage = ?3, order_id = ?4, checkout_url = ?5, captures = ?6, capture_begun_at = ?7,
+  capture_id = ?8, confirmed_at = ?9, updated_at = ?10, settle_at = ?11
+where account_id = ?1 and id = ?2;
+
+-- name: list_unsettled_purchases
+-- Rides on purchases_unsettled.
+select account_id, id, plan_id, price_usd, stage, order_id, checkout_url, created_at, expires_at,
+  captures, capture_begun_at, capture_id, confirmed_at, updated_at
+from purchases
+where settle_at <= :now and (settle_at, id) > (:settle_at, :id)
+order by settle_at, id
+limit :limit;

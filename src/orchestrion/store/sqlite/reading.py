@@ -11,9 +11,10 @@ from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
 from orchestrion.core.emptiness import TypeState
 from orchestrion.core.found import Found
-from orchestrion.core.ids import AccountId, TaskId, ulid
+from orchestrion.core.ids import AccountId, PurchaseId, TaskId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
+from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
 from orchestrion.core.task import ENDED, Status, Task
 from orchestrion.core.view import TypeKey
@@ -121,6 +122,33 @@ class SqliteReader:
         """Read whose key this is; None if it is unknown or revoked."""
         return await self._quick.run(lambda one: _principal(one, key_hash))
 
+    async def purchase(self, account_id: AccountId, purchase_id: PurchaseId) -> Purchase | None:
+        """Read a purchase; None if it is not the account's."""
+        return await self._purchase("load_purchase", account_id, purchase_id)
+
+    async def newest_purchase(self, account_id: AccountId) -> Purchase | None:
+        """Read an account's newest purchase."""
+        return await self._purchase("load_newest_purchase", account_id)
+
+    async def purchase_of_order(self, order_id: str) -> Purchase | None:
+        """Read the purchase an order is of."""
+        return await self._purchase("load_purchase_of_order", order_id)
+
+    async def unsettled_purchases(self, after: Unsettled, limit: int) -> list[Purchase]:
+        """Read purchases that are due to be settled, the first due first."""
+        bindings = {
+            "now": self._clock.now(),
+            "settle_at": after.settle_at,
+            "id": after.id,
+            "limit": limit,
+        }
+
+        def read(one: apsw.Connection) -> list[Purchase]:
+            found = one.execute(SQL["list_unsettled_purchases"], bindings)
+            return [rows.purchase_of(row) for row in found]
+
+        return await self._long.run(read)
+
     async def request_counts(self, since: Instant) -> list[RequestCount]:
         """Read the counters of windows that began after an instant."""
 
@@ -184,6 +212,14 @@ class SqliteReader:
         """Close the connections once their reads are done."""
         await self._quick.close()
         await self._long.close()
+
+    async def _purchase(self, statement: str, *key: str) -> Purchase | None:
+        def read(one: apsw.Connection) -> Purchase | None:
+            for row in one.execute(SQL[statement], key):
+                return rows.purchase_of(row)
+            return None
+
+        return await self._quick.run(read)
 
     def _found(
         self, connection: apsw.Connection, statement: str, bindings: "apsw.Bindings"

@@ -5,6 +5,7 @@ from typing import Final
 import apsw
 
 from orchestrion.core.instants import Instant
+from orchestrion.core.purchases import Purchases
 from orchestrion.core.view import View
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
@@ -29,6 +30,7 @@ class Saver:
             + self._many("delete_idempotency", view.deleted_idempotency)
             + self._many("save_request_count", map(rows.count_row, view.request_counts))
             + self._many("save_asks", map(rows.asks_row, view.changed_asks.values()))
+            + self._save_purchases(view.purchases)
         )
 
     def mark(self, name: str, instant: Instant) -> None:
@@ -42,6 +44,11 @@ class Saver:
             + self._many("insert_key", map(rows.key_row, view.new_keys))
             + self._many("save_account", changed)
         )
+
+    def _save_purchases(self, purchases: Purchases) -> int:
+        changed = map(rows.purchase_save_row, purchases.changed.values())
+        new = map(rows.purchase_insert_row, purchases.new.values())
+        return self._many("save_purchase", changed) + self._many("insert_purchase", new)
 
     def _many(self, statement: str, parameters: rows.Rows) -> int:
         listed = list(parameters)

@@ -1,0 +1,255 @@
+"""Buying a plan: commands and calls to whoever takes the money, in turns, never both at once.
+
+Each command leaves in the database where to go on, so whatever breaks between two of them is made
+up for by the next verify or by the job; calls that may be repeated carry one name for all repeats.
+"""
+
+from contextlib import suppress
+
+import msgspec
+
+from orchestrion.core import payment_refusals as refusals
+from orchestrion.core import purchase_lifecycle as lifecycle
+from orchestrion.core import purchasing
+from orchestrion.core.faults import Fault, PaymentsUnavailable
+from orchestrion.core.ids import AccountId, PurchaseId
+from orchestrion.core.instants import Instant
+from orchestrion.core.outcomes import PurchaseOutcome, Rejection
+from orchestrion.core.payment import (
+    AlreadyCaptured,
+    CaptureAnswer,
+    Captured,
+    Declined,
+    InProgress,
+    Money,
+    NewOrder,
+    NotApproved,
+    Order,
+    OrderStatus,
+    money,
+)
+from orchestrion.core.plans import FREE, PLAN_IDS, Catalogue
+from orchestrion.core.purchase import CONFIRMED, EXPIRED, OPEN, Purchase
+from orchestrion.core.purchase_commands import (
+    BeginCapture,
+    ConfirmPurchase,
+    ExpirePurchase,
+    FailCapture,
+    OfPlan,
+    OpenPurchase,
+    RecordOrder,
+    UndoCapture,
+    VoidPurchase,
+)
+from orchestrion.engine.mint import Mint
+from orchestrion.engine.ports import Clock, Observer, Payments, Reader
+from orchestrion.engine.writer import Writer
+
+Answer = PurchaseOutcome | Rejection
+
+
+class Landing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a human goes after approving, and after not doing so."""
+
+    return_url: str
+    cancel_url: str
+
+
+class Till(msgspec.Struct, frozen=True, kw_only=True):
+    """What selling takes; `payments` is None where they are not configured."""
+
+    writer: Writer
+    reader: Reader
+    payments: Payments | None
+    catalogue: Catalogue
+    clock: Clock
+    mint: Mint
+    landing: Landing
+    observer: Observer
+
+
+class WrongMoney(Exception):
+    """Money was taken that does not pay for the purchase: an operator must look at it."""
+
+
+class Checkout:
+    """Starts purchases and settles them."""
+
+    def __init__(self, till: Till) -> None:
+        self._till = till
+
+    async def start(self, account_id: AccountId, plan_id: str) -> Answer:
+        """Open a purchase that a human can approve.
+
+        Raises PaymentsUnavailable, and what the writer raises.
+        """
+        payments = self._till.payments
+        if plan_id not in PLAN_IDS or plan_id == FREE:
+            return purchasing.unknown_plan(self._now)
+        if payments is None:
+            return refusals.payments_off(self._now)
+        opened = await self._submit(
+            OpenPurchase(
+                account_id=account_id, purchase_id=self._till.mint.purchase_id(), plan_id=plan_id
+            )
+        )
+        if isinstance(opened, Rejection):
+            return opened
+        purchase = opened.purchase
+        try:
+            order = await payments.create_order(self._order_for(purchase))
+        except PaymentsUnavailable:
+            # Whatever became of the order, nobody learns its address: the next may begin at once.
+            with suppress(Fault):
+                await self._submit(_void(purchase))
+            raise
+        return await self._submit(
+            RecordOrder(account_id=account_id, purchase_id=purchase.id, order=order)
+        )
+
+    async def verify(self, account_id: AccountId, purchase_id: PurchaseId) -> Answer:
+        """Settle an account's purchase, if it can be; whatever is said twice happens once.
+
+        Raises PaymentsUnavailable, and what reader and writer raise.
+        """
+        purchase = await self._till.reader.purchase(account_id, purchase_id)
+        if purchase is None:
+            return purchasing.unknown_purchase(self._now)
+        return await self.settle(purchase)
+
+    async def settle(self, purchase: Purchase) -> Answer:
+        """Bring a purchase as far as it goes now; raises as `verify` does."""
+        if purchase.stage is CONFIRMED:
+            return PurchaseOutcome(purchase=purchase)
+        if purchase.order_id is None:
+            return await self._unpaid(purchase)
+        payments = self._till.payments
+        if payments is None:
+            return refusals.payments_off(self._now)
+        # Read first: it may have been captured by whoever did not live to note it.
+        order = await payments.order(purchase.order_id)
+        if order is None or order.status is OrderStatus.VOIDED:
+            return await self._given_up(_void(purchase))
+        if order.status is OrderStatus.COMPLETED:
+            return await self._paid(purchase, order)
+        # What became of a capture that was begun only its repeat can tell.
+        if order.status is OrderStatus.APPROVED or purchase.capture_begun_at is not None:
+            return await self._capture(payments, purchase)
+        return await self._unpaid(purchase)
+
+    async def _capture(self, payments: Payments, purchase: Purchase) -> Answer:
+        begun = await self._submit(
+            BeginCapture(account_id=purchase.account_id, purchase_id=purchase.id)
+        )
+        if isinstance(begun, Rejection) or begun.purchase.stage is not OPEN:
+            return begun
+        purchase = begun.purchase
+        assert purchase.order_id is not None, "what is open has an order"
+        answer = await payments.capture(purchase.order_id, purchase.capture_request)
+        if not isinstance(answer, AlreadyCaptured):
+            return await self._answered(purchase, answer)
+        order = await payments.order(purchase.order_id)
+        if order is None:
+            message = "an order that was captured is gone"
+            raise PaymentsUnavailable(message)
+        return await self._paid(purchase, order)
+
+    async def _answered(self, purchase: Purchase, answer: CaptureAnswer) -> Answer:
+        match answer:
+            case Captured(order=order):
+                return await self._paid(purchase, order)
+            case NotApproved():
+                undone = await self._submit(
+                    UndoCapture(
+                        account_id=purchase.account_id,
+                        purchase_id=purchase.id,
+                        capture=purchase.captures,
+                    )
+                )
+                return (
+                    undone if isinstance(undone, Rejection) else await self._unpaid(undone.purchase)
+                )
+            case Declined():
+                return await self._declined(purchase)
+            case InProgress() | AlreadyCaptured():
+                return await self._under_way(purchase)
+
+    async def _paid(self, purchase: Purchase, order: Order) -> Answer:
+        match money(purchase, order):
+            case Money.RECEIVED:
+                return await self._submit(
+                    ConfirmPurchase(
+                        account_id=purchase.account_id,
+                        purchase_id=purchase.id,
+                        capture_id=order.captures[0].id,
+                    )
+                )
+            case Money.PENDING:
+                return refusals.on_its_way(self._now)
+            case Money.REFUSED:
+                return await self._declined(purchase)
+            case Money.WRONG:
+                self._till.observer.fault("payment_does_not_count", "", WrongMoney(purchase.id))
+                return await self._declined(purchase)
+            case Money.NONE:
+                # Not settled either way: what was begun stays begun.
+                message = "an order that was captured names no capture"
+                raise PaymentsUnavailable(message)
+
+    async def _declined(self, purchase: Purchase) -> Answer:
+        failed = await self._submit(
+            FailCapture(
+                account_id=purchase.account_id, purchase_id=purchase.id, capture=purchase.captures
+            )
+        )
+        if isinstance(failed, Rejection) or failed.purchase.stage is CONFIRMED:
+            return failed
+        return refusals.declined(self._now)
+
+    async def _under_way(self, purchase: Purchase) -> Answer:
+        again = await self._till.reader.purchase(purchase.account_id, purchase.id)
+        if again is not None and again.stage is CONFIRMED:
+            return PurchaseOutcome(purchase=again)
+        return refusals.under_way(self._now)
+
+    async def _unpaid(self, purchase: Purchase) -> Answer:
+        now = self._now
+        if purchase.stage is CONFIRMED:
+            return PurchaseOutcome(purchase=purchase)
+        if purchase.stage is EXPIRED:
+            return lifecycle.ran_out(now)
+        newest = await self._till.reader.newest_purchase(purchase.account_id)
+        replaced = newest is not None and newest.id != purchase.id
+        if not (replaced or purchase.overdue(now)):
+            return lifecycle.not_approved(now)
+        return await self._given_up(
+            ExpirePurchase(account_id=purchase.account_id, purchase_id=purchase.id)
+        )
+
+    async def _given_up(self, command: ExpirePurchase | VoidPurchase) -> Answer:
+        ended = await self._submit(command)
+        if isinstance(ended, Rejection) or ended.purchase.stage is CONFIRMED:
+            return ended
+        return lifecycle.ran_out(self._now)
+
+    async def _submit(self, command: OfPlan) -> Answer:
+        outcome = await self._till.writer.submit(command)
+        assert isinstance(outcome, PurchaseOutcome | Rejection), "that is what these come to"
+        return outcome
+
+    def _order_for(self, purchase: Purchase) -> NewOrder:
+        return NewOrder(
+            purchase_id=purchase.id,
+            plan_name=self._till.catalogue.plans[purchase.plan_id].name,
+            amount=purchase.price_usd,
+            return_url=self._till.landing.return_url,
+            cancel_url=self._till.landing.cancel_url,
+        )
+
+    @property
+    def _now(self) -> Instant:
+        return self._till.clock.now()
+
+
+def _void(purchase: Purchase) -> VoidPurchase:
+    return VoidPurchase(account_id=purchase.account_id, purchase_id=purchase.id)

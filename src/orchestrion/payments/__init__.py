@@ -1,0 +1,1 @@
+"""Takes money through PayPal; must not know what is bought, nor any database."""
