@@ -9,7 +9,7 @@ PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench bench-postgres bloat-postgres contract lint types imports fresh unit coverage pins clean wrk \
-	pgbouncer faults-postgres test-postgres
+	pgbouncer chromium faults-postgres test-postgres
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -20,7 +20,7 @@ run: .venv/.run  ## Serve on http://127.0.0.1:8080, tasks kept in orchestrion.db
 demo: .venv/.run  ## Watch three workers take real tasks through their lives
 	@$(BIN)/orchestrion demo
 
-test: .venv/.dev pgbouncer lint types imports fresh coverage  ## Check and test everything
+test: .venv/.dev pgbouncer chromium lint types imports fresh coverage  ## Check and test everything
 	@$(BIN)/python -m pytest
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
@@ -37,7 +37,7 @@ bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/resul
 	@$(BIN)/python -m benchmarks
 
 bench-postgres: .venv/.dev wrk  ## Measure speed on PostgreSQL, on a server of its own: 15 minutes
-	@$(BIN)/python -m benchmarks --only postgres-http postgres-waiting postgres-engine postgres-costs postgres-age
+	@$(BIN)/python -m benchmarks --only postgres-http postgres-waiting postgres-engine postgres-counting postgres-costs postgres-age
 
 bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under load; print what is kept
 	@$(BIN)/python -m benchmarks --only postgres-bloat
@@ -105,3 +105,6 @@ wrk:
 
 pgbouncer:
 	@PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { apt-get update -qq; apt-get install --yes --quiet pgbouncer; } || { echo "make test needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
+
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -qq; apt-get install --yes --quiet chromium; } || { echo "make test needs Chromium: apt-get install chromium" >&2; exit 1; }

@@ -30,6 +30,8 @@ FULL_RUNS_ONLY: Final = frozenset(
         "copying/test_copy.py",
         "copying/test_served.py",
         "e2e/test_limits.py",
+        "e2e/test_checkout.py",
+        "e2e/test_checkout_browser.py",
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_workers.py",

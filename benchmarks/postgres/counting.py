@@ -3,7 +3,7 @@
 import asyncio
 
 from benchmarks.conditions import Conditions
-from benchmarks.counting import Spans, figures, turns
+from benchmarks.counting import Measured, figures, turns
 from benchmarks.embedded import in_own_process
 from benchmarks.figures import Figure
 from benchmarks.postgres.engine import Given
@@ -19,5 +19,5 @@ def measure(conditions: Conditions) -> list[Figure]:
         return figures(in_own_process(both, _measure, given))
 
 
-async def _measure(given: Given) -> Spans:
+async def _measure(given: Given) -> Measured:
     return await turns(given.conditions.effort, await opened(given.url), given.account)

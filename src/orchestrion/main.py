@@ -17,8 +17,7 @@ from orchestrion.api.serving.stopping import stop_on_signals
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.faults import Fault, StoreRefused
 from orchestrion.core.outcomes import Rejection, Situation
-from orchestrion.core.plan_file import catalogue_from_toml
-from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
+from orchestrion.core.plans import Catalogue
 from orchestrion.databases import Backend, open_backend, operator_of
 from orchestrion.engine.interpreter import settle
 from orchestrion.jobs.runner import Job, Runner
@@ -45,7 +44,7 @@ async def serve(settings: Settings, worker: Worker) -> None:
 
     Raises StoreRefused or CannotListen, whose text is one line for the operator.
     """
-    catalogue = _catalogue(settings)
+    catalogue = settings.catalogue
     relieved = asyncio.Event()
     with stop_on_signals() as stop, worker.heeding(stop, relieved):
         opening = open_backend(settings.database_options, catalogue)
@@ -286,12 +285,6 @@ async def _running(runner: Runner) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def _catalogue(settings: Settings) -> Catalogue:
-    if settings.plans_path is not None:
-        return catalogue_from_toml(settings.plans_path.read_text("utf-8"))
-    return HOSTED if settings.plans == "hosted" else SELF_HOSTED
 
 
 def _bracketed(host: str) -> str:

@@ -103,12 +103,16 @@ class Caller:
         self._clients = clients
         self._turns = itertools.cycle(range(len(clients)))
 
-    async def ask(self, method: str, path: str, body: Json | None = None) -> httpx2.Response:
+    async def ask(
+        self, method: str, path: str, body: Json | None = None, **headers: str
+    ) -> httpx2.Response:
         """Ask one replica or, as long as connections are refused, the others."""
         first = next(self._turns)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {**self._headers, **named}
         for client in (*self._clients[first:], *self._clients[:first]):
             try:
-                return await client.request(method, path, json=body, headers=self._headers)
+                return await client.request(method, path, json=body, headers=sent)
             except httpx2.ConnectError:
                 self.refused += 1
         raise AssertionError

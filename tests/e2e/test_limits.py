@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import httpx2
 import pytest
 
 from tests.databases import Databases
@@ -108,7 +109,7 @@ async def leave(fleet: Fleet, caller: Caller, race: Race, room: int) -> None:
 
 def use_up(fleet: Fleet, caller: Caller, counter: str, used: int) -> None:
     fleet.fetch(
-        f"update accounts set {counter} = $2::bigint where id = $1",  # noqa: S608 - a column of ours
+        f"update accounts set {counter} = $2::bigint where id = $1",
         caller.account_id,
         used,
     )
@@ -124,9 +125,7 @@ async def ready(caller: Caller, race: Race) -> list[str]:
 
 async def run(caller: Caller, asks: Sequence[Ask]) -> Result:
     """Let all of them ask at once, each another server than the one before."""
-    return result_of(
-        await asyncio.gather(*(caller.ask("POST", path, body) for path, body in asks))
-    )
+    return result_of(await asyncio.gather(*(caller.ask("POST", path, body) for path, body in asks)))
 
 
 async def one_more(caller: Caller, race: Race) -> Result:
@@ -192,7 +191,7 @@ async def test_every_server_tells_what_the_plan_that_ran_out_allowed(
     assert result.refused == {(402, "plan_expired"): 20}
 
 
-async def test_repeats_at_every_server_cost_nothing(fleet: Fleet) -> None:
+async def test_creates_repeated_at_every_server_cost_nothing(fleet: Fleet) -> None:
     keyed = {**new_task(), "idempotencyKey": "once"}
     batch = {"items": [{**new_task(), "idempotencyKey": f"k{n}"} for n in range(EACH)]}
     asks: list[Ask] = [("/v1/tasks", keyed), ("/v1/tasks/batch", batch)]
@@ -213,3 +212,31 @@ async def test_repeats_at_every_server_cost_nothing(fleet: Fleet) -> None:
     assert set(again.refused) <= {(503, "idempotency_in_flight")}
     assert again.granted + again.refused.total() == RACERS // 2 * (1 + EACH)
     assert new.refused == {RATE: 1}
+
+
+async def test_claims_and_ends_repeated_at_every_server_cost_nothing(fleet: Fleet) -> None:
+    async with calling(fleet) as caller:
+        await pending(caller, TYPE, EACH + 2)
+        (ended,) = (await caller.claim(max_tasks=1)).json()["tasks"]
+
+        async def claim() -> httpx2.Response:
+            body = {"type": TYPE, "max_tasks": EACH}
+            return await caller.ask("POST", "/v1/tasks/claim", body, idempotency_key="k")
+
+        async def end() -> httpx2.Response:
+            return await caller.verb("complete", ended, claim_next={"type": TYPE})
+
+        claimed, followed = await claim(), (await end()).json()
+        await hold(caller, LIMITS["max_workers"] - EACH - 1)
+        use_up(fleet, caller, "claims_in_window", LIMITS["claims_per_hour"])
+        before = fleet.fetch(ACCOUNT, caller.account_id)
+
+        again = await asyncio.gather(*(claim() for _ in range(RACERS // 2)))
+        ends = await asyncio.gather(*(end() for _ in range(RACERS // 2)))
+
+        assert fleet.fetch(ACCOUNT, caller.account_id) == before
+        assert fleet.fetch(HELD, caller.account_id) == [(LIMITS["max_workers"],)]
+    assert [one.json()["tasks"] for one in again] == [claimed.json()["tasks"]] * (RACERS // 2)
+    for one in ends:
+        assert one.json()["next_task"]["id"] == followed["next_task"]["id"]
+        assert one.json()["next_lease_token"] == followed["next_lease_token"]

@@ -11,12 +11,12 @@ from orchestrion.core.ids import PurchaseId
 from orchestrion.core.instants import DAY, HOUR
 from orchestrion.core.outcomes import Changed, PlanSet, PurchaseOutcome, Rejection, Situation
 from orchestrion.core.purchase import Stage
-from orchestrion.core.purchase_commands import SetPlan
+from orchestrion.core.purchase_commands import OpenPurchase, SetPlan
 from orchestrion.engine.checkout import Checkout
 from tests.databases import Database, add_accounts
 from tests.engine.engines import PATIENCE_SECONDS
 from tests.engine.shops import Shop, order_of, selling
-from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, an_account, expect
+from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_purchase_id, an_account, expect
 from tests.pretend_paypal import PretendPayPal
 from tests.unit import asks
 
@@ -225,6 +225,36 @@ async def test_what_was_captured_after_a_replacement_is_not_forgotten(shop: Shop
     await shop.paypal.capture(order_of(older), older.capture_request)
 
     assert await shop.verified(older)
+
+
+async def test_a_purchase_that_was_never_opened_cannot_be_paid(shop: Shop) -> None:
+    """Its opener died; whoever learned its id may ask all the same."""
+    opens = OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), plan_id="pro")
+    purchase = expect(PurchaseOutcome, await shop.engine.writer.submit(opens)).purchase
+
+    soon = await shop.refused(purchase)
+    shop.clock.advance(60)
+    late = [await shop.refused(purchase) for _ in range(2)]
+
+    assert told(soon) == PENDING
+    assert [told(one) for one in late] == [LATE, LATE]
+
+
+async def test_a_look_from_before_the_approval_ends_nothing(
+    shop: Shop, pretend: PretendPayPal
+) -> None:
+    """Who read the order too early gives it up when another has captured it already."""
+    purchase = await shop.opened()
+    shop.clock.advance(3 * 3_600)
+    pretend.behave("order", "hold")
+    early = asyncio.create_task(shop.verify(purchase))
+    await asyncio.to_thread(pretend.wait_until_held, "order")
+    pretend.change(order_of(purchase), "approve")
+
+    assert await shop.verified(purchase)
+    pretend.release("order")
+
+    assert expect(PurchaseOutcome, await early).purchase.stage is Stage.CONFIRMED
 
 
 # --- told of it

@@ -1,6 +1,6 @@
 """Fixtures for tests through the application."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.databases import Database
 from tests.harness import Account, Harness, running
 from tests.http.callers import Caller
 from tests.http.market import Buyer, selling
-from tests.pretend_paypal import PretendPayPal, pretending
+from tests.pretend_paypal import PretendPayPal
 
 FRUGAL = Catalogue(
     plans=HOSTED.plans, limits=RequestLimits(reads_per_hour=5, discovery_per_minute=4)
@@ -41,20 +41,6 @@ async def frugal(database: Database) -> AsyncIterator[Caller]:
     """An account that may read five times an hour, and discover four times a minute."""
     async with running(database, ServiceOptions(catalogue=FRUGAL)) as harness:
         yield Caller(harness, await harness.account())
-
-
-@pytest.fixture(scope="session")
-def pretend_process() -> Iterator[PretendPayPal]:
-    """Run a pretend PayPal for all tests here."""
-    with pretending() as pretend:
-        yield pretend
-
-
-@pytest.fixture
-def pretend(pretend_process: PretendPayPal) -> PretendPayPal:
-    """Give the pretend PayPal as it is when it has just been started."""
-    pretend_process.tell("reset")
-    return pretend_process
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from orchestrion.service import ServiceOptions
 from tests.databases import Database
 from tests.harness import running
 from tests.http.accounts import put_on_plan, set_tasks_in_cycle, set_used
-from tests.http.callers import Caller, ok
+from tests.http.callers import Caller, Json, ok
 from tests.races import EACH, NAMED, RACERS, RACES, TYPE, Race, Result, new_task, result_of
 
 WIDE = Plan(
@@ -154,3 +154,29 @@ async def test_who_used_up_more_than_the_plan_that_ran_out_had_is_not_told_of_it
 
     assert granted.granted == RACERS
     assert after.refused == {race.refusal: 1}
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1], ids=["one-too-few", "enough", "one-to-spare"])
+async def test_fifty_that_take_the_next_along_get_exactly_what_the_limit_leaves(
+    more: int, database: Database
+) -> None:
+    plan = replace(WIDE, claims_per_hour=2 * RACERS + more, max_workers=RACERS)
+    async with called(database, free=plan) as caller:
+        await pending(caller, TYPE, 2 * RACERS + 1)
+        held = ok(await caller.claim_next(max_tasks=RACERS))["tasks"]
+
+        answers = await asyncio.gather(*(take_the_next(caller, lease) for lease in held))
+        after = ok(await caller.read("/v1/tasks?status=claimed&limit=100"))["items"]
+
+    ends = [answer.json() for answer in answers]
+    assert {one["status"] for one in ends} == {"completed"}
+    following = [one["next_task"]["id"] for one in ends if one["next_task"]]
+    assert len(set(following)) == len(following) == len(after) == RACERS + min(more, 0)
+    assert [one["next_error"] for one in ends if not one["next_task"]] == ["rate_limited"] * (
+        RACERS - len(following)
+    )
+
+
+async def take_the_next(caller: Caller, lease: Json) -> httpx2.Response:
+    body = {"lease_token": lease["lease_token"], "claim_next": {"type": TYPE}}
+    return await post(caller, f"/v1/tasks/{lease['task']['id']}/complete", body)

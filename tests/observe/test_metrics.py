@@ -17,6 +17,7 @@ from orchestrion.observe.logs import LogOptions
 from orchestrion.observe.metrics import Metrics
 from orchestrion.observe.observer import ProcessObserver
 from orchestrion.observe.tally import LABEL_VALUES_MAX
+from orchestrion.payments.calls import CallRecord
 from tests.observe.conftest import KEY, OpenLogs, Pipe, SettableClock, a_request
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -111,6 +112,52 @@ def test_faults_and_refusals_are_counted(metrics: Metrics) -> None:
 
     assert value(metrics, "orchestrion_faults_total", event="commit failed") == 1
     assert value(metrics, "orchestrion_requests_refused_total", reason="queue_full") == 2
+
+
+def test_calls_to_paypal_are_counted_by_kind_and_status(metrics: Metrics) -> None:
+    for status, seconds in ((200, 0.2), (200, 0.4), (0, 25.0)):
+        metrics.payment_call(paypal_call(status, seconds))
+
+    assert value(metrics, "orchestrion_payment_calls_total", call="capture", status="200") == 2
+    assert value(metrics, "orchestrion_payment_calls_total", call="capture", status="0") == 1
+    assert value(metrics, "orchestrion_payment_call_seconds_count", call="capture") == 3
+    bucket = "orchestrion_payment_call_seconds_bucket"
+    assert value(metrics, bucket, call="capture", le="0.25") == 1
+
+
+@pytest.mark.parametrize(("status", "level"), [(201, "info"), (422, "warning"), (0, "warning")])
+def test_a_call_to_paypal_is_logged_with_its_codes_and_no_text(
+    status: int, level: str, metrics: Metrics, open_logs: OpenLogs, pipe: Pipe
+) -> None:
+    observer = ProcessObserver(open_logs(LogOptions(format="json")), metrics)
+
+    observer.payment_call(paypal_call(status, 0.25))
+
+    pipe.text_with("paypal_call")
+    (line,) = pipe.lines()
+    del line["timestamp"]
+    assert line == {
+        "level": level,
+        "event": "paypal_call",
+        "call": "capture",
+        "status": status,
+        "issue": "INSTRUMENT_DECLINED",
+        "debug_id": "f1234",
+        "seconds": 0.25,
+    }
+    assert (
+        value(metrics, "orchestrion_payment_calls_total", call="capture", status=str(status)) == 1
+    )
+
+
+def paypal_call(status: int, seconds: float) -> CallRecord:
+    return CallRecord(
+        call="capture",
+        status=status,
+        issue="INSTRUMENT_DECLINED",
+        debug_id="f1234",
+        seconds=seconds,
+    )
 
 
 def test_who_waits_is_counted_at_every_scrape(metrics: Metrics) -> None:

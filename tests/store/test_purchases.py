@@ -198,24 +198,23 @@ def a_command(random: Random) -> Command:
     purchase_id = a_purchase_id(random.randrange(6))
     capture = random.randrange(1, 3)
     order = OpenedOrder(order_id=f"O-{account_id}-{purchase_id}", checkout_url="https://pay")
-    return random.choice(
-        [
-            OpenPurchase(account_id=account_id, purchase_id=purchase_id, plan_id="pro"),
-            RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
-            RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
-            BeginCapture(account_id=account_id, purchase_id=purchase_id),
-            UndoCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
-            FailCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
-            ConfirmPurchase(
-                account_id=account_id,
-                purchase_id=purchase_id,
-                capture_id=f"C-{account_id}-{purchase_id}",
-            ),
-            ExpirePurchase(account_id=account_id, purchase_id=purchase_id),
-            VoidPurchase(account_id=account_id, purchase_id=purchase_id),
-            SetPlan(account_id=account_id, plan_id="pro", expires_at=None),
-        ]
-    )
+    commands: list[Command] = [
+        OpenPurchase(account_id=account_id, purchase_id=purchase_id, plan_id="pro"),
+        RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
+        RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
+        BeginCapture(account_id=account_id, purchase_id=purchase_id),
+        UndoCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
+        FailCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
+        ConfirmPurchase(
+            account_id=account_id,
+            purchase_id=purchase_id,
+            capture_id=f"C-{account_id}-{purchase_id}",
+        ),
+        ExpirePurchase(account_id=account_id, purchase_id=purchase_id),
+        VoidPurchase(account_id=account_id, purchase_id=purchase_id),
+        SetPlan(account_id=account_id, plan_id="pro", expires_at=None),
+    ]
+    return random.choice(commands)
 
 
 def a_history(random: Random) -> list[Command]:

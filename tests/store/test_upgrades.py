@@ -1,4 +1,4 @@
-"""A database that the first schema was made for, with rows in it, is served on."""
+"""A database that a former version made, with rows in it, is served on."""
 
 import contextlib
 import hashlib
@@ -46,21 +46,35 @@ NOT_YET = "given_back_by"
 
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
-def old(databases: Databases, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """Give a database of the first schema."""
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name each kind of database in turn."""
+    return str(request.param)
+
+
+# The first schema, and the one before today's.
+@pytest.fixture(params=[1, len(sqlite.KNOWN) - 1])
+def schema(request: pytest.FixtureRequest) -> int:
+    """Say how many migrations a former version knew."""
+    return int(request.param)
+
+
+@pytest.fixture
+def old(databases: Databases, tmp_path: Path, kind: str, schema: int) -> Iterator[Database]:
+    """Give a database of a former schema."""
     with contextlib.ExitStack() as closing:
-        if request.param == SQLITE:
-            yield closing.enter_context(contextlib.closing(an_old_file(tmp_path / "old.db")))
+        if kind == SQLITE:
+            file = an_old_file(tmp_path / "old.db", schema)
+            yield closing.enter_context(contextlib.closing(file))
         else:
             url = databases.postgres.bare()
             desk = databases.postgres.desk
-            desk.do(postgres.prepare(PostgresPlace(url=url), postgres.KNOWN[:1]))
+            desk.do(postgres.prepare(PostgresPlace(url=url), postgres.KNOWN[:schema]))
             yield closing.enter_context(contextlib.closing(PostgresDatabase(desk, url)))
 
 
-def an_old_file(path: Path) -> SqliteDatabase:
+def an_old_file(path: Path, schema: int) -> SqliteDatabase:
     with contextlib.closing(apsw.Connection(str(path))) as connection:
-        sqlite.migrate(connection, sqlite.KNOWN[:1])
+        sqlite.migrate(connection, sqlite.KNOWN[:schema])
     return SqliteDatabase(path)
 
 

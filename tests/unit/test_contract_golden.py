@@ -304,6 +304,24 @@ ANSWERS = [
         {},
         id="create repeated, its task purged",
     ),
+    pytest.param(
+        contract.CHECKOUT_STARTED,
+        """
+        * verify_payment POST /v1/billing/verify
+        + check_billing_status GET /v1/billing/status
+        """,
+        {},
+        id="checkout started",
+    ),
+    pytest.param(
+        contract.PAID,
+        """
+        * check_billing_status GET /v1/billing/status
+        + create_task POST /v1/tasks
+        """,
+        {},
+        id="payment verified",
+    ),
 ]
 
 
@@ -380,10 +398,28 @@ REFUSALS = [
         id="checkout, payments not configured",
     ),
     pytest.param(
+        special(ErrorCode.INVALID_REQUEST, Situation.CHECKOUT_PENDING),
+        False,
+        f"* verify_payment POST /v1/billing/verify\n+ {BILLING}",
+        id="checkout, already pending",
+    ),
+    pytest.param(
+        special(ErrorCode.PAYMENT_FAILED, Situation.PAYMENT_DECLINED),
+        False,
+        f"* retry_checkout POST /v1/billing/checkout\n+ {BILLING}",
+        id="verify, declined",
+    ),
+    pytest.param(
+        special(ErrorCode.PAYMENT_FAILED, Situation.CHECKOUT_EXPIRED),
+        False,
+        f"* retry_checkout POST /v1/billing/checkout\n+ {BILLING}",
+        id="verify, ran out",
+    ),
+    pytest.param(
         plain(ErrorCode.PAYMENT_FAILED),
         False,
         f"* retry_checkout POST /v1/billing/checkout\n+ {BILLING}",
-        id="verify, declined or expired",
+        id="a payment that failed",
     ),
     pytest.param(
         plain(ErrorCode.TASK_NOT_FOUND), False, "* list_tasks GET /v1/tasks", id="no such task"
@@ -608,3 +644,36 @@ def test_seconds_of_a_lease_are_floored_and_never_negative() -> None:
         assert GUIDE.viewing(live, NOW).lease_expires_in_seconds == shown
 
     assert GUIDE.viewing(OVER_LAST, NOW).lease_expires_in_seconds == 0
+
+
+A_VERIFY = Attempt(method="POST", endpoint="/v1/billing/verify", repeatable=True)
+
+
+@pytest.mark.parametrize("seconds", [30, 60])
+def test_who_is_not_paid_yet_waits_and_verifies_again(seconds: int) -> None:
+    rejection = Rejection(
+        code=ErrorCode.PAYMENT_FAILED,
+        situation=Situation.PAYMENT_PENDING,
+        wait_seconds=seconds,
+    )
+
+    given = SELLER.refused(rejection, A_VERIFY)
+
+    assert given.retryable is True
+    assert [line(action) for action in given.next_actions] == [
+        f"* retry_after_wait POST /v1/billing/verify after {seconds} s",
+        "+ verify_payment POST /v1/billing/verify",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/billing/verify", "/v1/billing/checkout"])
+def test_a_payment_of_unknown_fate_is_looked_at_and_may_be_repeated(path: str) -> None:
+    attempt = Attempt(method="POST", endpoint=path, repeatable=True)
+
+    given = SELLER.refused(Rejection(code=ErrorCode.SERVER_ERROR, situation=UNKNOWN), attempt)
+
+    assert given.retryable is True
+    assert [line(action) for action in given.next_actions] == [
+        f"* {BILLING}",
+        f"+ retry_after_wait POST {path} after 5 s",
+    ]

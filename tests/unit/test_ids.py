@@ -74,6 +74,12 @@ def test_a_task_id_is_its_prefix_and_a_ulid() -> None:
         assert not ids.is_task_id(text)
 
 
+def test_a_purchase_id_is_its_prefix_and_a_ulid() -> None:
+    assert ids.is_purchase_id("pur_" + GOOD_ULID)
+    for text in (GOOD_ULID, "tsk_" + GOOD_ULID, "PUR_" + GOOD_ULID, "pur_", f"pur_{GOOD_ULID}\n"):
+        assert not ids.is_purchase_id(text)
+
+
 def test_a_lease_token_has_more_entropy_than_a_ulid() -> None:
     token = ids.lease_token(b"\xab" * ids.TOKEN_ENTROPY_BYTES)
 

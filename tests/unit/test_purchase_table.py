@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from orchestrion.core import purchase_lifecycle as lifecycle
-from orchestrion.core.instants import Instant
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.payment import OpenedOrder
 from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.purchase_lifecycle import REPEATS, TABLE, Verb
 from tests.factories import NOW, a_purchase, a_purchase_id, ago, expect, later
 
-OVER: Mapping[str, Instant] = MappingProxyType({"expires_at": NOW})
+OVER: Mapping[str, Any] = MappingProxyType({"expires_at": NOW})
 NEWER = a_purchase(Stage.STARTED, id=a_purchase_id(2), created_at=later(1))
 
 # A purchase, and the newest of its account.

@@ -1,10 +1,12 @@
 """Cycles and windows over whole histories: what is counted where, however long nobody came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from orchestrion.core import quota
 from orchestrion.core.account import Account
@@ -16,6 +18,11 @@ FREE = SMALL.plans["free"]
 CYCLE = 30 * DAY
 NO_LEASES = quota.Leases(live=0, first_end=None)
 WANTS = ("create", "claim")
+COUNTERS: Mapping[str, str] = {
+    "cycle_started_at": "tasks_in_cycle",
+    "creates_window_at": "creates_in_window",
+    "claims_window_at": "claims_in_window",
+}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -72,7 +79,8 @@ class History:
 
 def windows(granted: Sequence[Instant]) -> list[list[Instant]]:
     """Cut into hours: the first begins with the account, each other with what begins it."""
-    began, found = NOW, [[]]
+    began = NOW
+    found: list[list[Instant]] = [[]]
     for at in granted:
         if at >= began + HOUR:
             began = at
@@ -189,6 +197,21 @@ def test_what_remains_is_how_many_more_are_granted(steps: list[Step]) -> None:
     history.now = Instant(history.now + told - 1_000)
     assert history.take(Step(0, "claim")) is ErrorCode.RATE_LIMITED
     assert history.take(Step(1_000, "claim")) is None
+
+
+@pytest.mark.parametrize("late", [-1, 0, 1])
+@pytest.mark.parametrize("began", COUNTERS)
+def test_each_ends_to_the_millisecond_and_alone(began: str, late: int) -> None:
+    length = CYCLE if began == "cycle_started_at" else HOUR
+    in_use = {**dict.fromkeys(COUNTERS, NOW - 10), **dict.fromkeys(COUNTERS.values(), 3)}
+    used = replace(an_account(), **{**in_use, began: NOW - length - late})
+
+    rolled = quota.rolled(used, NOW)
+
+    over = late >= 0
+    kept = Instant(NOW - late) if began == "cycle_started_at" else NOW
+    changes = {began: kept, COUNTERS[began]: 0} if over else {}
+    assert rolled == replace(used, **changes)
 
 
 def began_at(account: Account) -> tuple[Instant, Instant, Instant]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from orchestrion.payments.paypal import PayPalOptions
 from orchestrion.settings import (
     SETTINGS,
     Setting,
@@ -50,6 +51,14 @@ WRONG = [
     ("public_url", "https://example.com/#there"),
     ("public_url", "https://example.com:99999"),
     ("public_url", "https://example.com?x=1"),
+    ("payments", "on"),
+    ("payments", ""),
+    ("paypal_client_id", "my id"),
+    ("paypal_client_id", "a" * 201),
+    ("paypal_base_url", "http://api-m.paypal.com"),
+    ("paypal_base_url", "https://api-m.paypal.com/v2"),
+    ("paypal_base_url", "api-m.paypal.com"),
+    ("paypal_webhook_id", "8PT597110X687430\n"),
     ("trusted_proxies", "10.0.0.1/8"),
     ("trusted_proxies", "proxy.example.com"),
     ("trusted_proxies", "10.0.0.0/8,"),
@@ -199,7 +208,9 @@ def test_a_wrong_value_is_one_line_with_setting_value_and_what_is_allowed(
 
 
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
-    assert {name for name, _ in WRONG} == {setting.name for setting in SETTINGS}
+    secrets = {setting.name for setting in SETTINGS if setting.secret}
+
+    assert {name for name, _ in WRONG} == {setting.name for setting in SETTINGS} - secrets
 
 
 def test_a_wrong_variable_is_named_as_such() -> None:
@@ -342,6 +353,112 @@ def test_wake_ups_may_go_past_a_pooler_to_the_same_database() -> None:
 def test_wake_ups_of_a_file_are_refused() -> None:
     with pytest.raises(SettingError, match="notify_database has no meaning on a SQLite"):
         load_settings(Sources(flags={"notify_database": "postgresql://u:pass@h/d"}))
+
+
+PAYPAL = {
+    "ORCHESTRION_PAYPAL_CLIENT_ID": "client",
+    "ORCHESTRION_PAYPAL_SECRET": "hunter2",
+    "ORCHESTRION_PUBLIC_URL": "https://tasks.example.com",
+}
+
+
+def taker_of(**flags: str) -> PayPalOptions:
+    taker = load_settings(Sources(flags=flags, variables=PAYPAL)).taker
+    assert isinstance(taker, PayPalOptions)
+    return taker
+
+
+def test_payments_are_off_unless_they_are_configured() -> None:
+    assert load_settings(Sources()).taker is None
+    assert load_settings(Sources(flags={"payments": "off"}, variables=PAYPAL)).taker is None
+
+
+def test_payments_are_paypals_where_its_client_id_is_set() -> None:
+    taker = taker_of()
+
+    assert taker == taker_of(payments="paypal")
+    assert (taker.credentials.client_id, taker.credentials.secret) == ("client", "hunter2")
+    assert (taker.base_url.text, taker.webhook_id) == ("https://api-m.paypal.com", None)
+
+
+def test_the_sandbox_and_a_webhook_are_passed_on() -> None:
+    sandbox = "https://api-m.sandbox.paypal.com"
+
+    taker = taker_of(paypal_base_url=sandbox + "/", paypal_webhook_id="8PT597110X687430L")
+
+    assert (taker.base_url.text, taker.webhook_id) == (sandbox, "8PT597110X687430L")
+
+
+def test_the_secret_of_paypal_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter2\n", encoding="utf-8")
+    pointed = {
+        **PAYPAL,
+        "ORCHESTRION_PAYPAL_SECRET": "",
+        "ORCHESTRION_PAYPAL_SECRET_FILE": str(file),
+    }
+
+    settings = load_settings(Sources(variables=pointed))
+
+    assert settings.taker == taker_of()
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in repr(settings.taker)
+
+
+def test_a_secret_of_paypal_that_cannot_be_is_not_shown() -> None:
+    text = refusal(Sources(variables={**PAYPAL, "ORCHESTRION_PAYPAL_SECRET": "hunter2 hunter2"}))
+
+    assert text.startswith("setting paypal_secret (ORCHESTRION_PAYPAL_SECRET) cannot be what it is")
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("name", PAYPAL)
+def test_payments_that_lack_something_stop_the_start(name: str) -> None:
+    lacking = {one: text for one, text in PAYPAL.items() if one != name}
+    setting = name.removeprefix("ORCHESTRION_").lower()
+
+    text = refusal(Sources(flags={"payments": "paypal"}, variables=lacking))
+
+    assert text.startswith(f"setting payments cannot be paypal without {setting}: ")
+
+
+def test_a_client_id_alone_stops_the_start() -> None:
+    text = refusal(Sources(flags={"paypal_client_id": "client"}))
+
+    assert "without paypal_secret and public_url" in text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_payments_may_be_pretended_on_this_machine_alone(host: str) -> None:
+    settings = load_settings(Sources(flags={"payments": "pretend", "host": host}))
+
+    assert settings.taker == "pretend"
+    shown = f"[{host}]" if ":" in host else host
+    assert settings.landing_url == f"http://{shown}:8080"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "10.0.0.1", "tasks.example.com", "127.0.0.1.example"]
+)
+def test_payments_are_not_pretended_where_others_can_reach_them(host: str) -> None:
+    text = refusal(Sources(flags={"payments": "pretend", "host": host}))
+
+    assert text.startswith(f"setting payments cannot be pretend on host {host!r}: ")
+
+
+def test_payments_are_pretended_by_one_process() -> None:
+    flags = {"payments": "pretend", "workers": "2", "database": "postgresql://h/d"}
+
+    assert "cannot be pretend with 2 workers" in refusal(Sources(flags=flags))
+
+
+def test_people_come_back_from_pretended_payments_to_a_place_that_is_known() -> None:
+    flags = {"payments": "pretend", "port": "0"}
+    assert "cannot be pretend on port 0" in refusal(Sources(flags=flags))
+
+    settings = load_settings(Sources(flags={**flags, "public_url": "http://localhost:8080"}))
+
+    assert settings.landing_url == "http://localhost:8080"
 
 
 class TestSecrets:

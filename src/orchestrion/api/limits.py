@@ -110,6 +110,8 @@ class Limiter:
 
     def admit_key(self, allowance: Allowance, principal: Principal) -> Window | Rejection | None:
         """Count a request of a key; None where no limit applies."""
+        if self._catalogue.limits is None:
+            return None
         now = self._clock.now()
         rule = self._key_rule(allowance, principal, now)
         if rule is None:
@@ -126,6 +128,8 @@ class Limiter:
 
     def exhausted(self, allowance: Allowance, principal: Principal) -> Rejection | None:
         """Refuse if nothing is left, without counting."""
+        if self._catalogue.limits is None:
+            return None
         now = self._clock.now()
         rule = self._key_rule(allowance, principal, now)
         if rule is None:
@@ -186,9 +190,7 @@ def _rules_of(catalogue: Catalogue, plan_id: str) -> dict[Allowance, _Rule]:
     return {one: _Rule(one.value, limit, WINDOW_SECONDS) for one, limit in of_plan.items()}
 
 
-def _begun(
-    counts: OrderedDict[Counted, _Count], key: Counted, now: Instant, most: int
-) -> _Count:
+def _begun(counts: OrderedDict[Counted, _Count], key: Counted, now: Instant, most: int) -> _Count:
     """Begin a window; whoever began first gives way where there are too many."""
     count = counts[key] = _Count(now, 0)
     counts.move_to_end(key)

@@ -6,7 +6,7 @@ import click
 
 from orchestrion import __version__
 
-_COMMANDS = ("serve", "demo", "keys", "accounts", "db", "version")
+_COMMANDS = ("serve", "demo", "keys", "accounts", "plans", "db", "version")
 
 
 class _Commands(click.Group):

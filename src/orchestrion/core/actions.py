@@ -120,7 +120,7 @@ RETRY_CHECKOUT = replace(
     description="Start a new checkout; this one cannot be paid any more.",
 )
 RETRY_DECLINED = replace(
-    RETRY_CHECKOUT, description="Start a new checkout; nothing was paid for this one."
+    RETRY_CHECKOUT, description="Start a new checkout; this payment did not go through."
 )
 VERIFY = Action(
     action=ActionCode.VERIFY_PAYMENT,

@@ -61,7 +61,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def in_force(self, account: Account, now: Instant) -> Plan:
         """Give the limits that hold now."""
-        return self.plans[self.plan_id(account, now)]
+        return self.plans[self.plan_id_at(account.plan, account.plan_expires_at, now)]
 
     def lapsed(self, account: Account, now: Instant) -> Plan | None:
         """Give the paid plan that ran out, if one did."""

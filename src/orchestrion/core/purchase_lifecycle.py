@@ -160,12 +160,11 @@ def expire(purchase: Purchase, newest: Purchase | None, now: Instant) -> Purchas
     return refused or _to_target(purchase, EXPIRE, now)
 
 
-def void(purchase: Purchase, now: Instant) -> Purchase | Rejection:
+def void(purchase: Purchase, now: Instant) -> Purchase:
     """Give up a purchase that nobody can pay, since its order is gone or never was."""
+    # The table has a place for this in every stage that is no repeat.
     if _repeated(purchase, VOID):
         return purchase
-    if refused := refusal(purchase, VOID, None, now):
-        return refused
     return replace(_to_target(purchase, VOID, now), capture_begun_at=None)
 
 

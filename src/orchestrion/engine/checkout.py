@@ -5,6 +5,7 @@ up for by the next verify or by the job; calls that may be repeated carry one na
 """
 
 from contextlib import suppress
+from typing import assert_never
 
 import msgspec
 
@@ -24,6 +25,7 @@ from orchestrion.core.payment import (
     Money,
     NewOrder,
     NotApproved,
+    OpenedOrder,
     Order,
     OrderStatus,
     money,
@@ -83,9 +85,10 @@ class Checkout:
 
         Raises PaymentsUnavailable, and what the writer raises.
         """
-        payments = self._till.payments
+        # The plan is checked before the configuration (decisions §9).
         if plan_id not in PLAN_IDS or plan_id == FREE:
             return purchasing.unknown_plan(self._now)
+        payments = self._till.payments
         if payments is None:
             return refusals.payments_off(self._now)
         opened = await self._submit(
@@ -95,16 +98,9 @@ class Checkout:
         )
         if isinstance(opened, Rejection):
             return opened
-        purchase = opened.purchase
-        try:
-            order = await payments.create_order(self._order_for(purchase))
-        except PaymentsUnavailable:
-            # Whatever became of the order, nobody learns its address: the next may begin at once.
-            with suppress(Fault):
-                await self._submit(_void(purchase))
-            raise
+        order = await self._ordered(payments, opened.purchase)
         return await self._submit(
-            RecordOrder(account_id=account_id, purchase_id=purchase.id, order=order)
+            RecordOrder(account_id=account_id, purchase_id=opened.purchase.id, order=order)
         )
 
     async def verify(self, account_id: AccountId, purchase_id: PurchaseId) -> Answer:
@@ -136,6 +132,15 @@ class Checkout:
         if order.status is OrderStatus.APPROVED or purchase.capture_begun_at is not None:
             return await self._capture(payments, purchase)
         return await self._unpaid(purchase)
+
+    async def _ordered(self, payments: Payments, purchase: Purchase) -> OpenedOrder:
+        try:
+            return await payments.create_order(self._order_for(purchase))
+        except PaymentsUnavailable:
+            # Whatever became of the order, nobody learns its address: the next may begin at once.
+            with suppress(Fault):
+                await self._submit(_void(purchase))
+            raise
 
     async def _capture(self, payments: Payments, purchase: Purchase) -> Answer:
         begun = await self._submit(
@@ -173,9 +178,12 @@ class Checkout:
                 return await self._declined(purchase)
             case InProgress() | AlreadyCaptured():
                 return await self._under_way(purchase)
+            case _:
+                assert_never(answer)
 
     async def _paid(self, purchase: Purchase, order: Order) -> Answer:
-        match money(purchase, order):
+        received = money(purchase, order)
+        match received:
             case Money.RECEIVED:
                 return await self._submit(
                     ConfirmPurchase(
@@ -195,6 +203,8 @@ class Checkout:
                 # Not settled either way: what was begun stays begun.
                 message = "an order that was captured names no capture"
                 raise PaymentsUnavailable(message)
+            case _:
+                assert_never(received)
 
     async def _declined(self, purchase: Purchase) -> Answer:
         failed = await self._submit(

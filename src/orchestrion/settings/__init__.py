@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from orchestrion.core.plan_file import catalogue_from_toml
+from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
 from orchestrion.payments.hosts import BaseUrl
 from orchestrion.payments.paypal import PayPalOptions
 from orchestrion.payments.tokens import Credentials
@@ -29,6 +31,7 @@ __all__ = [
     "SettingError",
     "Settings",
     "Sources",
+    "load_catalogue",
     "load_database_options",
     "load_settings",
 ]
@@ -110,6 +113,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return range(self.metrics_port, self.metrics_port + (self.metrics_port and self.workers))
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The plans on offer."""
+        if self.plans_path is not None:
+            return catalogue_from_toml(self.plans_path.read_text("utf-8"))
+        return HOSTED if self.plans == "hosted" else SELF_HOSTED
+
+    @property
     def plans_path(self) -> Path | None:
         """The file of plans, or None where a built-in catalogue is named."""
         return None if self.plans in PLANS_BUILT_IN else Path(self.plans)
@@ -130,6 +140,12 @@ def load_database_options(sources: Sources) -> DatabaseOptions:
     """Read where the database is, whatever the other settings say; raises SettingError."""
     given = resolve(SETTINGS, sources, DATABASE_SETTINGS)
     return msgspec.structs.replace(Settings(), **given).database_options
+
+
+def load_catalogue(sources: Sources) -> Catalogue:
+    """Read which plans are on offer, whatever the other settings say; raises SettingError."""
+    given = resolve(SETTINGS, sources, ("plans",))
+    return msgspec.structs.replace(Settings(), **given).catalogue
 
 
 def _refuse_wakeups_of_a_file(settings: Settings) -> None:

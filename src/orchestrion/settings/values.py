@@ -60,7 +60,7 @@ def loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ip_address(host).isloopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -125,13 +125,13 @@ def _origin(text: str) -> str:
 
 
 def _credential(text: str) -> str:
-    if _CREDENTIAL.fullmatch(text) is None:
+    if text and _CREDENTIAL.fullmatch(text) is None:
         raise ValueError
     return text
 
 
-def _secret(text: str) -> Secret:
-    return Secret(_credential(text))
+def _secret(text: str) -> Secret | None:
+    return Secret(_credential(text)) if text else None
 
 
 def _paypal_url(text: str) -> str:
@@ -172,8 +172,9 @@ PLANS = Kind(read=_plans, allowed="self-hosted, hosted or the path of a TOML fil
 HOST = Kind(read=_host, allowed="an address or host name to listen on")
 PUBLIC_URL = Kind(read=_public_url, allowed="an http or https URL without a path, or nothing")
 BASE_URL = Kind(read=_base_url, allowed="an http or https URL without query or fragment")
-CREDENTIAL = Kind(read=_credential, allowed="1 to 200 printable characters without spaces")
-SECRET = Kind(read=_secret, allowed="1 to 200 printable characters without spaces")
+_WORD = "up to 200 printable characters without spaces, or nothing"
+CREDENTIAL = Kind(read=_credential, allowed=_WORD)
+SECRET = Kind(read=_secret, allowed=_WORD)
 PAYPAL_URL = Kind(
     read=_paypal_url,
     allowed="an https URL without a path, such as https://api-m.sandbox.paypal.com",

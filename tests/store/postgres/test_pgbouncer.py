@@ -9,11 +9,13 @@ import pytest
 from msgspec.structs import astuple
 
 from orchestrion.core.account import Account, RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.faults import Poison, Unavailable
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.purchase import FIRST_UNSETTLED
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader
@@ -29,9 +31,10 @@ from tests.databases import (
     PostgresDatabase,
     add_idempotency,
     add_key,
+    add_purchases,
     add_tasks,
 )
-from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_task, a_task_id
+from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_purchase, a_task, a_task_id
 from tests.harness import running
 from tests.http.callers import Caller, ok, stranger
 from tests.pgbouncer import SESSIONS, PgBouncer
@@ -39,6 +42,8 @@ from tests.pgbouncer import SESSIONS, PgBouncer
 pytestmark = pytest.mark.pgbouncer
 BACK_SECONDS = 10
 TASKS = 60
+# Due to be settled at any time.
+PURCHASE = a_purchase(expires_at=Instant(0))
 # The pause holds a session, so that others get another one.
 LEFT_BEHIND = """
 select pg_sleep(0.1), current_setting('statement_timeout'), current_setting('lock_timeout'),
@@ -239,6 +244,9 @@ def fill(database: PostgresDatabase) -> tuple[str, str]:
         account_id=ACCOUNT_ID, key_id=KeyId("key_1"), kind="reads", window_at=NOW, count=1
     )
     database.insert("request_counts", RequestCount.__struct_fields__, [rows.count_row(count)])
+    asks = Asks(account_id=ACCOUNT_ID, at={"report": NOW})
+    database.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
+    add_purchases(database, PURCHASE)
     return add_key(database, ACCOUNT_ID)
 
 
@@ -255,6 +263,11 @@ async def read_everything(reader: Reader, key_hash: bytes) -> None:
     assert await reader.account_with_ended(AccountId(""))
     assert await reader.ended_before(ACCOUNT_ID, Instant(NOW + DAY), 50)
     assert await reader.idempotency_keys_before(NOW, 50)
+    assert await reader.asks(ACCOUNT_ID)
+    assert await reader.purchase(ACCOUNT_ID, PURCHASE.id) == PURCHASE
+    assert await reader.newest_purchase(ACCOUNT_ID) == PURCHASE
+    assert await reader.purchase_of_order(PURCHASE.order_id or "") == PURCHASE
+    assert await reader.unsettled_purchases(FIRST_UNSETTLED, 50) == [PURCHASE]
     assert (await reader.counts())[Status.COMPLETED] == 1
 
 

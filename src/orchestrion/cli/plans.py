@@ -1,0 +1,61 @@
+"""`orchestrion plans`: catalogues of plans, looked at before a server reads them."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from orchestrion.cli.refusals import Refusal
+from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
+from orchestrion.core.plans import Catalogue
+from orchestrion.settings.values import read_file
+
+
+@click.group
+def plans() -> None:
+    """Look at catalogues of plans."""
+
+
+@plans.command
+@click.argument("file")
+@click.option("--json", "shape", flag_value="json", help="Print the catalogue as JSON.")
+def validate(file: str, shape: str | None) -> None:
+    """Read a TOML file of plans as `serve --plans FILE` would, and print what it holds.
+
+    Lines of plan, price, workers, tasks per cycle, claims and creates per hour, days of retention,
+    tabs between. A file that cannot be used is refused with its line and the reason.
+    """
+    catalogue = _read(file)
+    if shape == "json":
+        click.echo(msgspec.json.encode(catalogue))
+    else:
+        for line in _lines(catalogue):
+            click.echo(line)
+    click.echo(f"{file} can be used.", err=True)
+
+
+def _read(file: str) -> Catalogue:
+    try:
+        return catalogue_from_toml(read_file(Path(file)))
+    except PlanFileError as error:
+        # What the file says may stand in the reason, on lines of its own.
+        raise Refusal(f"{file}: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise Refusal(f"cannot read {file}: {error}") from error
+
+
+def _lines(catalogue: Catalogue) -> list[str]:
+    return [
+        "\t".join(
+            [
+                plan_id,
+                format(plan.price_usd, "f"),
+                str(plan.max_workers),
+                str(plan.tasks_per_cycle),
+                str(plan.claims_per_hour),
+                str(plan.creates_per_hour),
+                str(plan.retention_days),
+            ]
+        )
+        for plan_id, plan in catalogue.plans.items()
+    ]
