@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrion.core.asking import Asks, merged
 from orchestrion.core.clock import Clock
-from orchestrion.core.ids import AccountId
+from orchestrion.core.ids import KEY_PREFIX, AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import TYPES_ASKED_MAX
 
@@ -25,6 +25,8 @@ class Asked:
     def note(self, account_id: AccountId, types: Iterable[str]) -> None:
         """Take note that a worker asks for these types now."""
         now = self._clock.now()
+        # A key that was sent as a type by mistake is not to be kept anywhere.
+        types = [type_ for type_ in types if KEY_PREFIX not in type_]
         for kept in (self._accounts, self._unsaved):
             asks = kept.setdefault(account_id, {})
             for type_ in types:
