@@ -1,6 +1,6 @@
 """Reads from the primary, beside the writer, in single statements."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -9,7 +9,7 @@ from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
-from orchestrion.core.emptiness import TypeState
+from orchestrion.core.emptiness import TypeLeases, TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -87,9 +87,17 @@ class PostgresReader:
         )
 
     async def type_state(self, key: TypeKey) -> TypeState:
-        """Read what an account has of a type."""
-        found = await _fetch(self._quick, "load_type_state", self._moment(), *key, explaining.LIMIT)
+        """Read what of a type waits in an account."""
+        (found,) = await _fetch(
+            self._quick, "load_type_state", self._moment(), *key, explaining.LIMIT
+        )
         return explaining.type_state(key[1], found)
+
+    async def type_leases(self, account_id: AccountId, types: Collection[str]) -> TypeLeases:
+        """Read what is held of some types, as far as it is among the first leases to end."""
+        return explaining.type_leases(
+            await _fetch(self._quick, "list_leases", account_id, list(types), explaining.LIMIT)
+        )
 
     async def types(self, account_id: AccountId, limit: int) -> list[str]:
         """Name the types an account has tasks of, up to a limit."""
