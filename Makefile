@@ -33,7 +33,7 @@ test-postgres: .venv/.dev pgbouncer  ## Test on another PostgreSQL, the one in P
 
 check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
 
-bench: .venv/.dev wrk  ## Measure speed on SQLite; table here, figures in benchmarks/results/
+bench: .venv/.dev wrk  ## Measure speed on SQLite, waiting and batches on PostgreSQL too; figures in benchmarks/results/
 	@$(BIN)/python -m benchmarks
 
 bench-postgres: .venv/.dev wrk  ## Measure speed on PostgreSQL, on a server of its own: 15 minutes

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from orchestrion.core.claimable import ALREADY, Claimable
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.outcomes import Held, NoTask
@@ -80,6 +81,20 @@ async def test_a_task_that_is_seen_while_a_claim_is_asking_is_not_missed(
     room.engine.watched.go_on.set()
 
     assert (await task_of(claim)).id == a_task_id(1)
+
+
+async def test_tasks_that_another_process_tells_of_while_claims_ask_are_not_missed(
+    room: WaitingRoom,
+) -> None:
+    room.engine.watched.go_on.clear()
+    claims = [room.start(number) for number in (1, 2)]
+    await committing(room.engine, 1)
+    await room.engine.watched.committed.wait()
+    add_tasks(room.engine.database, (a_task(id=a_task_id(number)) for number in (1, 2)))
+    room.waiters.wake([Claimable(ACCOUNT_ID, "report", 2, ALREADY)])
+    room.engine.watched.go_on.set()
+
+    assert [(await task_of(claim)).id for claim in claims] == [a_task_id(1), a_task_id(2)]
 
 
 async def test_what_is_waited_for_is_known(room: WaitingRoom) -> None:

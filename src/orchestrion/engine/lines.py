@@ -51,6 +51,11 @@ class Waiter:
         return self.attempt is None and not self.future.done()
 
     @property
+    def answered(self) -> bool:
+        """Whether its claim has come to something that it has not heard yet."""
+        return self.attempt is not None and self.attempt.done()
+
+    @property
     def keyed(self) -> bool:
         """Whether another request may have claimed in its name."""
         return self.command.lease.key is not None

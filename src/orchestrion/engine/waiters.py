@@ -56,9 +56,14 @@ class Waiters:
         self._stopping = False
         # Where somebody was told that the account may claim nothing, and waits all the same.
         self._full: dict[AccountId, set[Line]] = {}
-        # How many of those who wait have a claim at the writer just now.
-        self.asking = 0
+        # Those who have a claim at the writer just now.
+        self._asking: set[Waiter] = set()
         writer.listeners.append(self._committed)
+
+    @property
+    def asking(self) -> int:
+        """How many of those who wait have a claim at the writer just now."""
+        return len(self._asking)
 
     async def claim(self, command: ClaimNext, patience: Patience) -> Outcome:
         """Claim a task, and wait for one while there is none.
@@ -154,10 +159,11 @@ class Waiters:
         if self._lines:
             # Whoever asked in the same batch hears first that it came too early, and rests again:
             # otherwise the next in line would be sent in its place.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self.wake, made_claimable(view))
+            for waiter in sorted(one for one in self._asking if one.answered):
+                self._attempted(waiter, waiter.attempt)
+            self.wake(made_claimable(view))
             if self._full:
-                loop.call_soon(self._leases_ended, accounts_with_ended_leases(view))
+                self._leases_ended(accounts_with_ended_leases(view))
 
     def _send(self, line: Line, tasks: int) -> None:
         for sent in range(min(tasks, line.length)):
@@ -229,14 +235,17 @@ class Waiters:
         waiter.rested_until = self._clock.monotonic()
         waiter.attempt = self.taking.enter(waiter.command)
         waiter.attempt.add_done_callback(lambda attempt: self._attempted(waiter, attempt))
-        self.asking += 1
+        self._asking.add(waiter)
         for line in waiter.lines:
             line.asking += 1
 
-    def _attempted(self, waiter: Waiter, attempt: asyncio.Future[Outcome]) -> None:
+    def _attempted(self, waiter: Waiter, attempt: asyncio.Future[Outcome] | None) -> None:
+        if attempt is None or waiter.attempt is not attempt:
+            # It was heard before.
+            return
         waiter.attempt = None
         asks_for, waiter.asks_for = waiter.asks_for, None
-        self.asking -= 1
+        self._asking.discard(waiter)
         for line in waiter.lines:
             line.asking -= 1
         if waiter.future.done():

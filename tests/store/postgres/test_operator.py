@@ -142,7 +142,7 @@ async def test_the_state_of_a_database_in_use_is_shown(
     status = await operator.status()
 
     assert status.outstanding == []
-    assert status.applied == [1]
+    assert status.applied == [1, 2, 3]
     assert status.size_bytes > 0
     ((version,),) = database.fetch("show server_version")
     assert status.server == f"PostgreSQL {version}"
@@ -169,8 +169,8 @@ async def test_settings_that_lose_work_are_advised_against(
     assert not status.fit
 
 
-# One server process that is renewed in turns: twice seven connections, and ten to spare.
-@pytest.mark.parametrize(("allowed", "advised"), [(23, True), (24, False)])
+# One server process that is renewed in turns: twice eight connections, and ten to spare.
+@pytest.mark.parametrize(("allowed", "advised"), [(25, True), (26, False)])
 async def test_too_few_connections_for_a_server_and_its_successor_are_advised_against(
     allowed: int, *, advised: bool
 ) -> None:
@@ -189,5 +189,5 @@ async def test_what_servers_take_of_the_connections_is_told_whatever_is_allowed(
     status = await operator.status()
 
     (check,) = [check for check in status.checks if check.name == "max_connections"]
-    assert check.note == "needed: 7 x workers x machines + 7 x workers + 10"
+    assert check.note == "needed: 8 x workers x machines + 8 x workers + 10"
     assert not check.advice

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import astuple
 
 from orchestrion.core.account import Account, RequestCount
+from orchestrion.core.asking import Asks
 from orchestrion.core.faults import Poison, Unavailable
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import DAY, Instant
@@ -239,6 +240,8 @@ def fill(database: PostgresDatabase) -> tuple[str, str]:
         account_id=ACCOUNT_ID, key_id=KeyId("key_1"), kind="reads", window_at=NOW, count=1
     )
     database.insert("request_counts", RequestCount.__struct_fields__, [rows.count_row(count)])
+    asks = Asks(account_id=ACCOUNT_ID, at={"report": NOW})
+    database.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
     return add_key(database, ACCOUNT_ID)
 
 
@@ -248,6 +251,15 @@ async def read_everything(reader: Reader, key_hash: bytes) -> None:
     for status in (None, *Status):
         await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, status=status))
     await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, type="report"))
+    assert (await reader.tasks(ACCOUNT_ID, [a_task_id(1)])).tasks
+    assert await reader.marks(ACCOUNT_ID, [a_task_id(1)])
+    await reader.next_due([(ACCOUNT_ID, "report")])
+    await reader.type_state((ACCOUNT_ID, "report"))
+    await reader.type_leases(ACCOUNT_ID, ["report"])
+    assert await reader.types(ACCOUNT_ID, 10)
+    await reader.ahead(a_task(), 10)
+    await reader.leases(ACCOUNT_ID, 10)
+    assert await reader.asks(ACCOUNT_ID)
     assert await reader.account(ACCOUNT_ID)
     assert await reader.principal(key_hash)
     assert await reader.request_counts(Instant(0))

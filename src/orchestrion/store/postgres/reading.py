@@ -1,7 +1,7 @@
 """Reads from the primary, beside the writer, in single statements."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -24,6 +24,8 @@ from orchestrion.store.postgres import explaining, looking
 from orchestrion.store.postgres.connecting import Pool, begin, roll_back
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.session import Session
+
+R = TypeVar("R")
 
 SQL: Final = load_statements("orchestrion.store.postgres")
 # Above every ULID: a first page starts here.
@@ -109,11 +111,8 @@ class PostgresReader:
         if not keys:
             return {}
         look = looking.next_due_by_account if self._one_account else looking.next_due
-        async with self._long.connection() as session:
-            try:
-                return await look(session, keys, self._clock.now())
-            except Exception as error:
-                raise before_commit(error) from error
+        now = self._clock.now()
+        return await _read(self._long, lambda session: look(session, keys, now))
 
     async def ahead(self, task: Task, limit: int) -> int:
         """Count the tasks that claims hand out before a task, up to a limit."""
@@ -215,24 +214,22 @@ class PostgresReader:
 
 
 async def _fetch(pool: Pool, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+    return await _read(pool, lambda session: session.fetch(SQL[statement], *arguments))
+
+
+async def _read(pool: Pool, read: Callable[[Session], Awaitable[R]]) -> R:
+    """Read; where sessions are lent only, in a transaction, for only that can carry limits."""
     async with pool.connection() as session:
         try:
-            if session.pooled:
-                return await _fetch_limited(session, statement, *arguments)
-            return await session.fetch(SQL[statement], *arguments)
+            if not session.pooled:
+                return await read(session)
+            await begin(session)
+            found = await read(session)
+            await session.execute("rollback")
         except Exception as error:
             await roll_back(session)
             raise before_commit(error) from error
-
-
-async def _fetch_limited(
-    session: Session, statement: str, *arguments: object
-) -> Sequence[asyncpg.Record]:
-    """Read in a transaction: where sessions are lent only that can carry limits."""
-    await begin(session)
-    found: Sequence[asyncpg.Record] = await session.fetch(SQL[statement], *arguments)
-    await session.execute("rollback")
-    return found
+        return found
 
 
 async def _account(pool: Pool, account_id: AccountId) -> Account | None:
