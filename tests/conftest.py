@@ -25,12 +25,15 @@ QUICK_ON_POSTGRES: Final = frozenset(
 # What starts many processes or servers, or fills a database first.
 FULL_RUNS_ONLY: Final = frozenset(
     {
+        "cli/test_cli_serve_settings.py",
         "copying/test_continuing.py",
         "copying/test_copy.py",
         "copying/test_served.py",
+        "e2e/test_demo.py",
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_workers.py",
+        "properties/test_strict_json_at_length.py",
         "store/postgres/test_blocked.py",
         "store/postgres/test_connecting.py",
         "store/postgres/test_fronts.py",
