@@ -41,6 +41,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "store/postgres/test_operator.py",
         "store/postgres/test_operator_unknown.py",
         "store/postgres/test_plans.py",
+        "store/postgres/test_reaching.py",
         "store/postgres/test_roles.py",
     }
 )

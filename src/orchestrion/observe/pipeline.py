@@ -21,6 +21,7 @@ EXCEPTION = "exception"
 FIELDS = frozenset(
     {
         "account",
+        "away_seconds",
         "count",
         "duration_ms",
         "error",
@@ -30,6 +31,7 @@ FIELDS = frozenset(
         "logger",
         "message",
         "method",
+        "next_start_seconds",
         "operation",
         "plans",
         "port",
@@ -40,6 +42,7 @@ FIELDS = frozenset(
         "signal",
         "status",
         "store",
+        "up_to_seconds",
         "url",
         "version",
         "worker",

@@ -9,7 +9,15 @@ from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.store import rows
-from orchestrion.store.migrate import Migration, Phase, Selection, due, outstanding, refuse_departed
+from orchestrion.store.migrate import (
+    Migration,
+    Phase,
+    Selection,
+    departed,
+    due,
+    outstanding,
+    refuse_departed,
+)
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
     AccountSettings,
@@ -19,6 +27,7 @@ from orchestrion.store.operator import (
     Status,
     mint_account_id,
     mint_key,
+    schema_checks,
 )
 from orchestrion.store.postgres import migrating
 from orchestrion.store.postgres.copies import refuse_unverified
@@ -105,6 +114,7 @@ class PostgresOperator:
             applied=[record.number for record in found],
             outstanding=outstanding(found, KNOWN),
             checks=[
+                *schema_checks(found, departed(found, KNOWN)),
                 *(_on(name, row[name]) for name in ("fsync", "full_page_writes")),
                 _on("synchronous_commit", row["synchronous_commit"]),
                 Check(name="server_encoding", value=row["server_encoding"]),

@@ -14,7 +14,7 @@ from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.store import rows
-from orchestrion.store.migrate import Migration, Phase, Selection, outstanding
+from orchestrion.store.migrate import Migration, Phase, Selection, newer, outstanding
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
     AccountSettings,
@@ -24,6 +24,7 @@ from orchestrion.store.operator import (
     Status,
     mint_account_id,
     mint_key,
+    schema_checks,
     wall_time,
 )
 from orchestrion.store.sqlite.database import Place, connect, lock, open_reader, open_writer
@@ -145,7 +146,10 @@ def status(path: Path) -> Status:
         size_bytes=int(pages) * int(size),
         applied=[record.number for record in found],
         outstanding=outstanding(found, KNOWN),
-        checks=[Check(name="journal_mode", value=mode)],
+        checks=[
+            *schema_checks(found, newer(found, KNOWN)),
+            Check(name="journal_mode", value=mode),
+        ],
     )
 
 
