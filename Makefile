@@ -33,11 +33,11 @@ test-postgres: .venv/.dev pgbouncer  ## Test on another PostgreSQL, the one in P
 
 check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
 
-bench: .venv/.dev wrk  ## Measure speed; table here, figures in benchmarks/results/
+bench: .venv/.dev wrk  ## Measure speed on SQLite, waiting and batches on PostgreSQL too; figures in benchmarks/results/
 	@$(BIN)/python -m benchmarks
 
 bench-postgres: .venv/.dev wrk  ## Measure speed on PostgreSQL, on a server of its own: 15 minutes
-	@$(BIN)/python -m benchmarks --only postgres-http postgres-waiting postgres-engine postgres-counting postgres-costs postgres-age
+	@$(BIN)/python -m benchmarks --only postgres-http postgres-waiting postgres-batches postgres-engine postgres-counting postgres-costs postgres-age
 
 bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under load; print what is kept
 	@$(BIN)/python -m benchmarks --only postgres-bloat

@@ -111,9 +111,9 @@ def compared(conditions: Conditions, account: Account, served: Served, aims: Aim
         figure("batches, share of the core", "", batches.rounds, lambda one: one.share),
         figure("batches, p99", "ms", batches.rounds, lambda one: one.load.p99_ms),
         *_separate(ALONE, [*batches.separate, *alone.separate]),
-        *alone.figures(),
+        *alone.figures(against=aims.with_next),
         *_separate(MADE, made.separate),
-        *made.figures(against=aims.with_next),
+        *made.figures(),
     ]
 
 

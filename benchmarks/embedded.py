@@ -51,6 +51,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     mint: Mint
     account_id: AccountId
 
+    def of(self, account: Account) -> "Engine":
+        """Give the same writer to another account's callers."""
+        return msgspec.structs.replace(self, account_id=AccountId(account.account_id))
+
     async def create(self) -> Task:
         """Create a task."""
         command = CreateTask(

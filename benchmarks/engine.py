@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from itertools import cycle
 
 import msgspec
 
 from benchmarks.conditions import Conditions
 from benchmarks.embedded import Engine, engine, in_own_process, sqlite
 from benchmarks.figures import Figure, Target
-from benchmarks.filling import new_account
+from benchmarks.filling import Account, new_account
 from orchestrion.engine.overload import QueueLimits
 from orchestrion.store.sqlite.database import Place
 
@@ -67,11 +69,17 @@ async def _measure(conditions: Conditions) -> dict[str, list[Span]]:
     return spans
 
 
-async def span(used: Engine, callers: int, seconds: float) -> Span:
-    """Let so many callers take tasks through their lives, one after the other."""
+async def span(
+    used: Engine, callers: int, seconds: float, accounts: Sequence[Account] = ()
+) -> Span:
+    """Let so many callers take tasks through their lives, one after the other.
+
+    They are shared out among the accounts, where several are given.
+    """
+    each = cycle([used.of(account) for account in accounts] or [used])
     started, cpu = time.perf_counter(), time.process_time()
     ends = started + seconds
-    lives = sum(await asyncio.gather(*(_live_until(used, ends) for _ in range(callers))))
+    lives = sum(await asyncio.gather(*(_live_until(next(each), ends) for _ in range(callers))))
     return Span(lives=lives, wall=time.perf_counter() - started, cpu=time.process_time() - cpu)
 
 

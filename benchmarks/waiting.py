@@ -1,11 +1,11 @@
-"""Claims that wait: how soon a task reaches a worker, and what a thousand idle workers cost."""
+"""Requests that wait: how soon a task reaches a worker, and what a thousand idle ones cost."""
 
 import asyncio
 import json
 import random
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import quantiles
 from typing import Any, Final
 
@@ -21,6 +21,10 @@ WAITERS: Final = 64
 IDLE: Final = 1_000
 # The types that the idle ones wait for, so that there is something to look up.
 IDLE_TYPES: Final = 250
+# The tasks that idle task waits watch, and how many each of them names.
+IDLE_TASKS: Final = 2_000
+TASKS_PER_WAIT: Final = 20
+CREATED_AT_ONCE: Final = 100
 WAIT_SECONDS: Final = 50
 # Between a task that was handed over and the next one.
 PAUSE_SECONDS: Final = 0.005
@@ -48,6 +52,8 @@ class IdleGiven(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     key: str
     seconds: float
+    wait: Callable[["_Client", int, Sequence[str]], Awaitable[None]]
+    tasks: int = 0
 
 
 class Idleness(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +69,10 @@ def measure(conditions: Conditions) -> list[Figure]:
     account = new_account(database)
     with service(database, conditions.cores.server) as served:
         figures = handed_over("", conditions, (served, served), account.key)
-        return [*figures, *idle(conditions, served, account.key)]
+        figures += idle(conditions, served, account.key)
+    # A process of its own: what the others took is not given back to the system.
+    with service(database, conditions.cores.server) as served:
+        return [*figures, *idle_on_tasks(conditions, served, account.key)]
 
 
 def handed_over(
@@ -102,22 +111,43 @@ def handed_over(
 
 
 def idle(conditions: Conditions, served: Served, key: str) -> list[Figure]:
-    """Let many wait for what never comes, and watch the process."""
+    """Let many claims wait for what never comes, and watch the process."""
     given = IdleGiven(
-        port=served.port, pid=served.process.pid, key=key, seconds=conditions.effort.idle_seconds
+        port=served.port,
+        pid=served.process.pid,
+        key=key,
+        seconds=conditions.effort.idle_seconds,
+        wait=_claim,
     )
+    return _idle_figures("idle waiters", f"for {IDLE_TYPES} types", conditions, given)
+
+
+def idle_on_tasks(conditions: Conditions, served: Served, key: str) -> list[Figure]:
+    """Let as many wait for tasks that nobody touches, and watch the process."""
+    given = IdleGiven(
+        port=served.port,
+        pid=served.process.pid,
+        key=key,
+        seconds=conditions.effort.idle_seconds,
+        wait=_await_tasks,
+        tasks=IDLE_TASKS,
+    )
+    note = f"for {TASKS_PER_WAIT} tasks each, of {IDLE_TASKS:,}"
+    return _idle_figures("idle task waits", note, conditions, given)
+
+
+def _idle_figures(what: str, note: str, conditions: Conditions, given: IdleGiven) -> list[Figure]:
     found = in_own_process({conditions.cores.load}, _idle, given)
-    note = f"for {IDLE_TYPES} types; over {given.seconds:.0f} s, those who ask again included"
     return [
         Figure(
-            name=f"{IDLE:,} idle waiters, share of a core",
+            name=f"{IDLE:,} {what}, share of a core",
             unit="",
             samples=[found.share],
             target=Target(at_most=IDLE_SHARE),
-            note=note,
+            note=f"{note}; over {given.seconds:.0f} s, those who ask again included",
         ),
         Figure(
-            name=f"{IDLE:,} idle waiters, memory",
+            name=f"{IDLE:,} {what}, memory",
             unit="MiB",
             samples=[found.mib],
             target=Target(at_most=IDLE_MIB),
@@ -186,26 +216,52 @@ async def _idle(given: IdleGiven) -> Idleness:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     before = memory_mib_of(given.pid, "VmRSS")
     clients = [await _Client.connected(given.port, given.key) for _ in range(IDLE)]
-    waiting = [asyncio.create_task(_wait(client, place)) for place, client in enumerate(clients)]
+    ids = await _created(clients[0], given.tasks)
+    waiting = [
+        asyncio.ensure_future(given.wait(client, place, ids))
+        for place, client in enumerate(clients)
+    ]
     await asyncio.sleep(SETTLE_SECONDS)
     began, used = time.perf_counter(), cpu_seconds_of(given.pid)
     await asyncio.sleep(given.seconds)
     used = cpu_seconds_of(given.pid) - used
     seconds = time.perf_counter() - began
     memory = memory_mib_of(given.pid, "VmRSS") - before
-    assert not any(one.done() for one in waiting)
+    assert not any(one.done() for one in waiting), [
+        one.exception() for one in waiting if one.done()
+    ][:1]
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     return Idleness(share=used / seconds, mib=memory)
 
 
-async def _wait(client: "_Client", place: int) -> None:
+async def _created(client: "_Client", count: int) -> list[str]:
+    """Create tasks that nobody will touch."""
+    ids: list[str] = []
+    while len(ids) < count:
+        tasks = [{"type": "untouched", "payload": {}}] * CREATED_AT_ONCE
+        answer = await client.post("/v1/tasks/batch", {"items": tasks})
+        ids += [item["body"]["id"] for item in answer["items"]]
+    return ids
+
+
+async def _await_tasks(client: "_Client", place: int, ids: Sequence[str]) -> None:
+    first = place * TASKS_PER_WAIT % len(ids)
+    await _again_and_again(
+        client, "/v1/tasks/wait", {"ids": ids[first : first + TASKS_PER_WAIT], "mode": "all"}
+    )
+
+
+async def _claim(client: "_Client", place: int, _: Sequence[str]) -> None:
+    await _again_and_again(client, "/v1/tasks/claim", {"type": f"idle_{place % IDLE_TYPES}"})
+
+
+async def _again_and_again(client: "_Client", path: str, body: dict[str, object]) -> None:
     # The first waits are of any length, so that they do not all end at once.
     seconds = random.randint(1, WAIT_SECONDS)
     while True:
-        body = {"type": f"idle_{place % IDLE_TYPES}", "wait_seconds": seconds}
-        await client.post("/v1/tasks/claim", body)
+        await client.post(path, {**body, "wait_seconds": seconds})
         seconds = WAIT_SECONDS
 
 

@@ -26,16 +26,19 @@ QUICK_ON_POSTGRES: Final = frozenset(
 # What starts many processes or servers, fills a database first, or asks very often.
 FULL_RUNS_ONLY: Final = frozenset(
     {
+        "cli/test_cli_serve_settings.py",
         "copying/test_continuing.py",
         "copying/test_copy.py",
         "copying/test_served.py",
-        "e2e/test_limits.py",
         "e2e/test_checkout.py",
         "e2e/test_checkout_browser.py",
+        "e2e/test_demo.py",
+        "e2e/test_limits.py",
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_workers.py",
         "http/test_races.py",
+        "properties/test_strict_json_at_length.py",
         "store/postgres/test_blocked.py",
         "store/postgres/test_connecting.py",
         "store/postgres/test_fronts.py",
@@ -43,6 +46,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "store/postgres/test_operator.py",
         "store/postgres/test_operator_unknown.py",
         "store/postgres/test_plans.py",
+        "store/postgres/test_reaching.py",
         "store/postgres/test_roles.py",
     }
 )

@@ -1,4 +1,4 @@
-"""A PgBouncer of one's own before a PostgreSQL server, in transaction mode; gone when closed.
+"""A PgBouncer of one's own before a PostgreSQL server; gone when closed.
 
 It is the system's: on Debian, `apt-get install pgbouncer`.
 """
@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+import msgspec
+
 HOST: Final = "127.0.0.1"
 DEADLINE_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.01
@@ -31,17 +33,28 @@ listen_addr = {listen}
 listen_port = {listen_port}
 unix_socket_dir =
 pidfile = {folder}/pid
-auth_type = trust
+auth_type = {auth}
 auth_file = {folder}/users
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {sessions}
 """
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a pooler works."""
+
+    mode: str = "transaction"
+    auth: str = "trust"
+    sessions: int = SESSIONS
+
+
+USUAL: Final = Manner()
 
 
 class PgBouncer:
     """One pooler; it takes the place of the server that an address names."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, manner: Manner = USUAL) -> None:
         self._behind = urlsplit(url)
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="orchestrion-pgbouncer-"))
@@ -55,7 +68,9 @@ class PgBouncer:
                 listen=HOST,
                 listen_port=self.port,
                 folder=self.folder,
-                sessions=SESSIONS,
+                sessions=manner.sessions,
+                auth=manner.auth,
+                mode=manner.mode,
             ),
             "utf-8",
         )

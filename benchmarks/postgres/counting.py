@@ -15,9 +15,9 @@ def measure(conditions: Conditions) -> list[Figure]:
     both = {conditions.cores.server, conditions.cores.load}
     with server() as database:
         url = database.url()
-        given = Given(conditions=conditions, url=url, account=asyncio.run(new_account(url)))
+        given = Given(conditions=conditions, url=url, accounts=(asyncio.run(new_account(url)),))
         return figures(in_own_process(both, _measure, given))
 
 
 async def _measure(given: Given) -> Measured:
-    return await turns(given.conditions.effort, await opened(given.url), given.account)
+    return await turns(given.conditions.effort, await opened(given.url), given.accounts[0])

@@ -14,6 +14,7 @@ from orchestrion.engine.overload import QueueLimits
 
 LIVES_AT_LEAST = 5_000
 GAIN_AT_LEAST = 3
+ACCOUNTS = 16
 
 
 class Mode(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
     callers: int = CALLERS
     limits: QueueLimits = QueueLimits()
     lanes: int = 1
+    accounts: int = 1
     # Of the span of time that the first mode has.
     share: float = 1
 
@@ -35,6 +37,9 @@ MODES = (
     Mode(name="64 callers, 2 lanes", lanes=2, share=0.5),
     Mode(name="64 callers, 2 lanes, batches of 32", lanes=2, limits=QueueLimits(batch_max=32)),
     Mode(name="64 callers, 4 lanes", lanes=4, share=0.5),
+    Mode(name="64 callers of 16 accounts", accounts=ACCOUNTS, share=0.5),
+    Mode(name="64 callers of 16 accounts, 2 lanes", accounts=ACCOUNTS, lanes=2, share=0.5),
+    Mode(name="64 callers of 16 accounts, 4 lanes", accounts=ACCOUNTS, lanes=4, share=0.5),
     Mode(name="1 caller", callers=1, share=0.5),
 )
 
@@ -44,7 +49,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     conditions: Conditions
     url: str
-    account: Account
+    accounts: tuple[Account, ...]
 
 
 def measure(conditions: Conditions) -> list[Figure]:
@@ -52,7 +57,8 @@ def measure(conditions: Conditions) -> list[Figure]:
     both = {conditions.cores.server, conditions.cores.load}
     with server() as database:
         url = database.url()
-        given = Given(conditions=conditions, url=url, account=asyncio.run(new_account(url)))
+        accounts = tuple(asyncio.run(new_account(url)) for _ in range(ACCOUNTS))
+        given = Given(conditions=conditions, url=url, accounts=accounts)
         spans = in_own_process(both, _measure, given)
     figures = [one for mode in MODES for one in _figures(mode, spans[mode.name])]
     return [figures[0], _gain(spans), *figures[1:]]
@@ -90,9 +96,11 @@ async def _measure(given: Given) -> dict[str, list[Span]]:
     for number in range(effort.rounds):
         for mode in MODES:
             backend = await opened(given.url, mode.lanes)
-            async with engine(backend, given.account, mode.limits) as used:
+            accounts = given.accounts[: mode.accounts]
+            async with engine(backend, accounts[0], mode.limits) as used:
                 # A session plans every statement once.
-                await span(used, mode.callers, effort.warm_up_seconds / (1 + number))
+                warm_up_seconds = effort.warm_up_seconds / (1 + number)
+                await span(used, mode.callers, warm_up_seconds, accounts)
                 seconds = effort.engine_seconds * mode.share
-                spans[mode.name].append(await span(used, mode.callers, seconds))
+                spans[mode.name].append(await span(used, mode.callers, seconds, accounts))
     return spans

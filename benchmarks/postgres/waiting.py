@@ -1,4 +1,4 @@
-"""Claims that wait, on PostgreSQL: one server, two of them, and a thousand idle workers."""
+"""Requests that wait, on PostgreSQL: one server, two of them, and a thousand idle ones."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from benchmarks.conditions import Conditions
 from benchmarks.figures import Figure
 from benchmarks.postgres.server import new_account, server
 from benchmarks.processes import service_on
-from benchmarks.waiting import handed_over, idle
+from benchmarks.waiting import handed_over, idle, idle_on_tasks
 
 
 def measure(conditions: Conditions) -> list[Figure]:
@@ -21,4 +21,5 @@ def measure(conditions: Conditions) -> list[Figure]:
                 *handed_over("", conditions, (first, first), account.key),
                 *handed_over(" by another server", conditions, (first, second), account.key),
                 *idle(conditions, second, account.key),
+                *idle_on_tasks(conditions, first, account.key),
             ]

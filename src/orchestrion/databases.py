@@ -14,13 +14,17 @@ from orchestrion.core.plans import Catalogue
 from orchestrion.engine.clock import SteadyClock
 from orchestrion.engine.ports import Reader, Store, Wakeups
 from orchestrion.store.address import DatabaseOptions, PostgresUrl, SqliteFile
+from orchestrion.store.news import NOBODY, News
 from orchestrion.store.operator import Operator
 from orchestrion.store.sqlite import backend as sqlite
 from orchestrion.store.sqlite.database import Place
 from orchestrion.store.sqlite.operator import SqliteOperator
 
 DRIVER: Final = "asyncpg"
-NO_DRIVER: Final = "PostgreSQL needs its driver: pip install 'orchestrion[postgres]'"
+NO_DRIVER: Final = (
+    "PostgreSQL needs its driver: pip install 'orchestrion[postgres]', "
+    "in a clone .venv/bin/pip install --require-hashes -r requirements/postgres.txt"
+)
 
 
 class Backend(Protocol):
@@ -56,7 +60,9 @@ class Backend(Protocol):
         ...
 
 
-async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backend:
+async def open_backend(
+    options: DatabaseOptions, catalogue: Catalogue, news: News = NOBODY
+) -> Backend:
     """Open the database and give it what it lacks of the schema; raises StoreRefused."""
     match options.address:
         case SqliteFile(path=path):
@@ -69,6 +75,7 @@ async def open_backend(options: DatabaseOptions, catalogue: Catalogue) -> Backen
                 pooler=options.pooler,
                 notify_url=options.notify.url if options.notify else "",
                 batches=options.batches,
+                news=news,
             )
             await migrating.prepare(there)
             try:

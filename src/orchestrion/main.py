@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Final
 
 import msgspec
@@ -13,12 +13,14 @@ from orchestrion.api.serving.gate import BodyFactory, ProtocolHooks
 from orchestrion.api.serving.listener import CannotListen
 from orchestrion.api.serving.phases import ProtocolLimits
 from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
-from orchestrion.api.serving.stopping import stop_on_signals
+from orchestrion.api.serving.stopping import stop_on_hangup, stop_on_signals
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.faults import Fault, StoreRefused
+from orchestrion.core.instants import Instant
 from orchestrion.core.outcomes import Rejection, Situation
 from orchestrion.core.plans import Catalogue
 from orchestrion.databases import Backend, open_backend, operator_of
+from orchestrion.engine.clock import SteadyClock
 from orchestrion.engine.interpreter import settle
 from orchestrion.jobs.runner import Job, Runner
 from orchestrion.observe.capture import captured
@@ -26,6 +28,7 @@ from orchestrion.observe.jobs import JobHistory
 from orchestrion.observe.logs import LogOptions, Logs
 from orchestrion.observe.metrics import Metrics
 from orchestrion.observe.metrics_server import MetricsServer
+from orchestrion.observe.news import DatabaseNews
 from orchestrion.observe.observer import ProcessObserver
 from orchestrion.selling import Open, open_payments
 from orchestrion.service import Service, ServiceOptions, Surroundings
@@ -46,16 +49,16 @@ async def serve(settings: Settings, worker: Worker) -> None:
     """
     catalogue = settings.catalogue
     relieved = asyncio.Event()
-    with stop_on_signals() as stop, worker.heeding(stop, relieved):
-        opening = open_backend(settings.database_options, catalogue)
-        backend = await _unless_stopped(stop, opening)
+    with stop_on_signals() as stop, worker.heeding(stop, relieved), _hangup_of(worker, stop):
+        with _own_logs(settings, worker) as logs:
+            news = DatabaseNews(logs)
+            opening = open_backend(settings.database_options, catalogue, news)
+            backend = await _unless_stopped(stop, opening)
         if backend is None:
             return
         try:
-            logging = LogOptions(
-                level=settings.log_level, format=settings.log_format, worker=worker.index
-            )
-            with Logs(logging, backend.clock) as logs, captured(logs):
+            with Logs(_log_options(settings, worker), backend.clock) as logs, captured(logs):
+                news.logs = logs
                 watching = _watching(backend, logs)
                 payments = open_payments(
                     settings.taker, backend.clock, watching.observer.payment_call
@@ -67,6 +70,26 @@ async def serve(settings: Settings, worker: Worker) -> None:
                     await _Process(settings, catalogue, around).run(stop, relieved)
         finally:
             await backend.close()
+
+
+def log_refusal(settings: Settings, worker: Worker, error: Exception) -> None:
+    """Say in the log, where others serve already, what keeps this worker from it."""
+    with _own_logs(settings, worker) as logs:
+        logs.error("worker cannot serve", message=str(error))
+
+
+def _own_logs(settings: Settings, worker: Worker) -> Logs:
+    """Log by the machine's clock, as there is no database's yet."""
+    return Logs(_log_options(settings, worker), SteadyClock(Instant(0)))
+
+
+def _log_options(settings: Settings, worker: Worker) -> LogOptions:
+    return LogOptions(level=settings.log_level, format=settings.log_format, worker=worker.index)
+
+
+def _hangup_of(worker: Worker, stop: asyncio.Event) -> AbstractContextManager[None]:
+    """Heed SIGHUP where there is no supervisor, to whom it means something else."""
+    return stop_on_hangup(stop) if worker.index is None else nullcontext()
 
 
 class _Watching(msgspec.Struct, frozen=True, kw_only=True):

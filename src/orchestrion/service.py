@@ -54,6 +54,7 @@ from orchestrion.engine.ports import (
     Store,
     Wakeups,
 )
+from orchestrion.engine.turns import Turns
 from orchestrion.engine.waiters import Waiters
 from orchestrion.engine.watches import ALONE_POLL_SECONDS, SHARED_POLL_SECONDS, Watches
 from orchestrion.engine.writer import Writer
@@ -104,7 +105,8 @@ class Service:
         self.lookout = Lookout(self.waiters, around.reader, around.wakeups, around.observer)
         self.lookout.attend(self.writer)
         self.watches = Watches(self.writer, around.reader, around.clock, self.waiters.room)
-        self.asked = Asked(around.clock)
+        self.turns = Turns(around.reader)
+        self.asked = Asked(around.clock, self.waiters)
         self.authenticator = Authenticator(around.reader, around.clock)
         self.key_watch = KeyWatch(self.authenticator, around.observer)
         self.limiter = Limiter(options.catalogue, around.clock)
@@ -213,14 +215,21 @@ class Service:
     def _handlers(self) -> Mapping[str, Handler]:
         options, around = self.options, self.around
         tasks = TaskHandlers(self.writer, self.responder, self.mint)
-        empty = EmptyClaims(around.reader, self.limiter, around.observer, self.asked)
+        empty = EmptyClaims(self.turns, self.limiter, around.observer, self.asked)
         claims = Claims(self.waiters, options.catalogue, around.clock, self.key_watch)
         attempts = AttemptHandlers(self.writer, claims, self.responder, self.mint, empty)
-        finishing = FinishingHandlers(self.writer, claims, self.responder, self.mint, empty)
+        finishing = FinishingHandlers(
+            writer=self.writer,
+            claims=claims,
+            responder=self.responder,
+            mint=self.mint,
+            empty=empty,
+            observer=around.observer,
+        )
         batches = BatchHandlers(self.writer, self.responder, self.mint, self.limiter)
         awaiting = Awaiting(self.watches, options.catalogue, around.clock, self.key_watch)
-        waiting = AwaitingHandlers(awaiting, around.reader, self.responder)
-        reading = ReadingHandlers(around.reader, self.responder, awaiting)
+        waiting = AwaitingHandlers(awaiting, self.turns, self.responder)
+        reading = ReadingHandlers(around.reader, self.turns, self.responder, awaiting)
         explaining = ExplainHandlers(around.reader, self.responder, options.catalogue, self.asked)
         billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
         buying = BuyingHandlers(self.checkout, self.responder, options.catalogue, around.clock)

@@ -15,6 +15,7 @@ from orchestrion.store.sqlite.migrating import KNOWN as SQLITE_KNOWN
 from tests.databases import KINDS, SQLITE, Databases, PostgresDatabase
 
 FIT, REFUSED, UNFIT = 0, 1, 3
+LATER = "insert into schema_migrations values (99, '0099_post_later.sql', 0)"
 FIELDS = {"fit", "database", "server", "size_bytes", "applied", "outstanding", "checks"}
 
 
@@ -147,6 +148,29 @@ def test_settings_that_lose_work_end_the_look_otherwise(database: PostgresDataba
     assert "synchronous_commit\toff: turn it on" in result.stdout
 
 
+def assert_too_new(url: str) -> None:
+    result = typed(url, "status")
+    assert result.exit_code == UNFIT
+    assert "schema\t99: the database has schema 99, this program knows" in result.stdout
+    assert status(url)["fit"] is False
+
+
+def test_a_file_that_this_version_refuses_ends_the_look_otherwise(file: Path) -> None:
+    succeeds(f"sqlite:///{file}", "migrate")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(LATER)
+
+    assert_too_new(f"sqlite:///{file}")
+
+
+def test_a_database_that_this_version_refuses_ends_the_look_otherwise(
+    database: PostgresDatabase,
+) -> None:
+    database.execute(LATER)
+
+    assert_too_new(database.url)
+
+
 # --- sql
 
 
@@ -190,7 +214,8 @@ def test_a_backup_holds_everything(file: Path) -> None:
     succeeds(f"sqlite:///{file}", "migrate")
     copy = file.with_name("copy.db")
 
-    assert succeeds(f"sqlite:///{file}", "backup", str(copy)).stdout == f"{copy}\n"
+    result = succeeds(f"sqlite:///{file}", "backup", str(copy))
+    assert (result.stdout, result.stderr) == (f"{copy}\n", "")
 
     assert succeeds(f"sqlite:///{copy}", "migrate").stderr == "Nothing to do.\n"
 

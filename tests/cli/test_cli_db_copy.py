@@ -1,6 +1,7 @@
 """What `orchestrion db copy` prints and how it ends."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -44,7 +45,7 @@ def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None
         "purchases",
     ]
     assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
-    assert "Copied and verified" in result.stderr
+    assert result.stderr.startswith("Copied and verified")
 
 
 def test_a_second_time_says_that_it_was_done_before(desktop: Desktop) -> None:
@@ -52,7 +53,8 @@ def test_a_second_time_says_that_it_was_done_before(desktop: Desktop) -> None:
 
     second = desktop.copies()
 
-    assert (second.exit_code, second.stdout) == (0, first.stdout)
+    assert second.exit_code == 0
+    assert second.stdout == first.stdout.replace("\tsame\n", "\tcopied before\n")
     assert "copied and verified before" in second.stderr
 
 
@@ -89,6 +91,17 @@ def test_a_copy_into_a_file_is_refused(desktop: Desktop) -> None:
     assert result.stderr == (
         "orchestrion: a copy goes into PostgreSQL: name it, --database postgresql://…\n"
     )
+
+
+def test_a_file_of_another_kind_is_refused_and_left_alone(desktop: Desktop, tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("# Not a database, and longer than the start of one\n", "utf-8")
+
+    result = desktop.copies(str(file))
+
+    assert result.exit_code == 1
+    assert result.stderr == f"orchestrion: cannot read the database {file}: it is no SQLite file\n"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_server_does_not_start_on_an_unfinished_copy(

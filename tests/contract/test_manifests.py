@@ -40,7 +40,8 @@ TOOL_NAMES = {
 # Bounds of the server's own work, which no caller meets.
 INWARD = {
     *("EXPIRE_BATCH_MAX", "PURGE_BATCH_MAX", "CLAIM_OVERDUE_MARGIN", "AGAIN_MAX"),
-    *("HELD_UNDER_KEY_MAX", "LOOK_SECONDS_AHEAD", "LOOK_LEASES_MAX"),
+    *("HELD_UNDER_KEY_MAX", "LOOK_SECONDS_AHEAD", "LOOK_LEASES_MAX", "BATCH_BYTES_AT_ONCE"),
+    *("WAIT_READS_MAX", "SIMILAR_LETTERS_MAX"),
 }
 
 Json = dict[str, Any]

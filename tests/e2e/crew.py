@@ -74,9 +74,9 @@ def crew_on(url: str, workers: int, *flags: str) -> Iterator[Crew]:
         crew.ended()
 
 
-def until(seen: Callable[[], bool]) -> None:
+def until(seen: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for something that nobody tells."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < deadline
         time.sleep(POLL_SECONDS)

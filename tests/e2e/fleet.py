@@ -104,12 +104,17 @@ class Caller:
         self._turns = itertools.cycle(range(len(clients)))
 
     async def ask(
-        self, method: str, path: str, body: Json | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        key: str | None = None,
+        **headers: str,
     ) -> httpx2.Response:
         """Ask one replica or, as long as connections are refused, the others."""
         first = next(self._turns)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {**self._headers, **named}
+        sent = {**self._keyed(key), **named}
         for client in (*self._clients[first:], *self._clients[:first]):
             try:
                 return await client.request(method, path, json=body, headers=sent)
@@ -117,12 +122,15 @@ class Caller:
                 self.refused += 1
         raise AssertionError
 
-    async def ask_one(self, index: int, path: str, body: Json) -> Json:
+    async def ask_one(self, index: int, path: str, body: Json, key: str | None = None) -> Json:
         """Send a POST to one replica that it must grant."""
-        answer = await self._clients[index].post(path, json=body, headers=self._headers)
+        answer = await self._clients[index].post(path, json=body, headers=self._keyed(key))
         assert answer.is_success, answer.text
         found: Json = answer.json()
         return found
+
+    def _keyed(self, key: str | None) -> dict[str, str]:
+        return self._headers if key is None else {**self._headers, "Idempotency-Key": key}
 
     async def create(self, **fields: object) -> httpx2.Response:
         return await self.ask("POST", "/v1/tasks", {"type": "report", "payload": {}, **fields})

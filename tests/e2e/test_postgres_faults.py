@@ -85,6 +85,13 @@ async def test_while_nobody_answers_every_caller_hears_so_at_once(ground: Ground
         await crowd.until(Fate.REFUSED, 10 * ENOUGH)
         assert crowd.longest_seconds < 1
         await asyncio.to_thread(ground.postgres.start)
+    events = [line["event"] for line in ground.served.lines if "database" in line["event"]]
+    assert [event for event in events if event != "database_at_risk"] == [
+        *("database away", "database back")
+    ]
+    failed = [line for line in ground.served.lines if line["event"] == "request_failed"]
+    assert failed
+    assert all("exception" not in line for line in failed if line["fault"] == "Unavailable")
 
 
 @pytest.mark.slow

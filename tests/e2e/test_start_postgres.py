@@ -135,7 +135,9 @@ def test_a_missing_driver_is_one_line_that_says_what_to_install(command: tuple[s
         program=(sys.executable, "-c", WITHOUT_DRIVER),
     )
 
-    assert "pip install 'orchestrion[postgres]'" in one_line(run)
+    line = one_line(run)
+    assert "pip install 'orchestrion[postgres]'" in line
+    assert ".venv/bin/pip install --require-hashes -r requirements/postgres.txt" in line
 
 
 def test_a_file_needs_no_driver(tmp_path: Path) -> None:
@@ -155,3 +157,22 @@ def test_a_database_that_is_not_there_is_one_line(url: str) -> None:
     run = typed("serve", "--port", "0", "--database", missing)
 
     assert 'database "none" does not exist' in one_line(run)
+
+
+def test_a_start_that_waits_says_so_at_once() -> None:
+    arguments = ("--port", "0", "--database", "postgresql://127.0.0.1:1/a", "--log-format", "json")
+    with serving(Path(), launch=Launch(arguments=arguments)) as served:
+        served.wait_until(lambda: bool(served.lines))
+        (line,) = served.lines
+
+    assert line["event"] == "waiting for the database"
+    assert "127.0.0.1:1: ConnectionRefusedError" in line["message"]
+    assert line["up_to_seconds"] == 20
+
+
+def test_a_value_in_an_address_that_cannot_be_is_wrong_usage() -> None:
+    run = typed("serve", "--port", "0", "--database", "postgresql://h/a?sslmode=requier")
+
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "its sslmode may be disable, allow, prefer, require" in run.stderr

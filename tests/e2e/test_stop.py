@@ -1,17 +1,34 @@
 """SIGTERM under load: not ready at once, every accepted request finishes, and success."""
 
 import asyncio
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import apsw
 import httpx2
 
-from tests.e2e.serving import PATIENCE_SECONDS, STOP_SECONDS, Served, serving
+from tests.e2e.serving import (
+    PATIENCE_SECONDS,
+    PROGRAM,
+    STOP_SECONDS,
+    Launch,
+    Served,
+    clean_variables,
+    serving,
+)
 
 CLIENTS = 16
+# Makes its standard input the terminal that controls it, and becomes the program.
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 NEW = {"type": "report", "payload": {}}
 
 
@@ -113,3 +130,46 @@ def test_leases_outlive_a_stop(tmp_path: Path) -> None:
         completed = httpx2.post(f"{served.url()}{path}", json=body, headers=headers)
 
     assert completed.json()["status"] == "completed"
+
+
+def test_a_hangup_ends_one_process_as_a_stop_does(tmp_path: Path) -> None:
+    with serving(tmp_path / "orchestrion.db", "--drain-delay-seconds", "1") as served:
+        url = served.url()
+        served.process.send_signal(signal.SIGHUP)
+        served.wait_until(lambda: b'"stopping"' in served.log)
+
+        assert httpx2.get(f"{url}/readyz").status_code == 503
+        assert served.ended() == 0
+
+    assert [line["event"] for line in served.lines][-1] == "stopped"
+
+
+def test_a_terminal_that_is_closed_ends_one_process_as_a_stop_does(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        (sys.executable, "-c", ON_A_TERMINAL, *PROGRAM, "serve", "--port", "0"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=clean_variables(),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said = b""
+    while b"AGENTS.md" not in said:
+        said += os.read(ours, 1 << 16)
+    os.close(ours)
+
+    assert process.wait(STOP_SECONDS) == 0
+
+
+def test_a_process_that_shall_outlive_its_terminal_takes_no_notice_of_it(tmp_path: Path) -> None:
+    nohup = ("sh", "-c", 'trap "" HUP; exec "$0" "$@"')
+    launch = Launch(program=(*nohup, *PROGRAM), folder=tmp_path)
+    with serving(tmp_path / "orchestrion.db", launch=launch) as served:
+        url = served.url()
+        served.process.send_signal(signal.SIGHUP)
+
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+        assert b'"stopping"' not in served.log

@@ -14,7 +14,8 @@ import pytest
 
 from tests.databases import Databases
 from tests.e2e.crew import Crew, crew_on, free_ports, gone, until
-from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, serving
+from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, free_port, serving
+from tests.postgres import PostgresServer
 
 NEW = {"type": "report", "payload": {}}
 CLIENTS = 8
@@ -253,7 +254,40 @@ def test_a_stop_while_the_database_does_not_answer_is_heeded(workers: int) -> No
                 assert crew.stop() == 0
 
     assert time.monotonic() - began < SOON_SECONDS
-    assert {line["event"] for line in crew.lines} <= {"stopped"}
+    assert {line["event"] for line in crew.lines} <= {"waiting for the database", "stopped"}
+
+
+def test_callers_are_refused_and_do_not_hang_until_the_first_worker_serves() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE_SECONDS)
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/a"
+        with crew_on(url, 2, "--port", str(port)) as crew:
+            asked, _ = silent.accept()
+            with asked, pytest.raises(httpx2.ConnectError):
+                httpx2.get(f"http://127.0.0.1:{port}/livez")
+            assert crew.stop() == 0
+
+
+@pytest.mark.slow
+def test_workers_that_find_no_room_in_the_database_do_not_end_those_that_serve() -> None:
+    with PostgresServer() as postgres:
+        url = postgres.createdb("crowded").replace("postgres@", "serving@")
+        # As many as one worker takes at once.
+        postgres.psql("create role serving login connection limit 3")
+        postgres.psql("alter database crowded owner to serving")
+        with crew_on(url, 4) as crew:
+            crew.wait_until(lambda: bool(crew.events("started")))
+            served = str(crew.events("started")[0]["url"])
+            until(lambda: bool(crew.events("worker did not start")), 3 * PATIENCE_SECONDS)
+
+            assert httpx2.get(f"{served}/livez").status_code == 200
+            assert crew.events("waiting for the database")
+            refused = crew.events("worker cannot serve")
+            assert "TooManyConnections" in refused[0]["message"]
+            left = crew.events("worker did not start")
+            assert {line["worker"] for line in left} <= {line["worker"] for line in refused}
+            assert 0 not in {line["worker"] for line in refused}
 
 
 # --- one after the other

@@ -51,6 +51,26 @@ async def test_a_caller_that_left_gives_its_task_back(
     await until(lambda: engine.count(PENDING) == 1)
 
 
+@pytest.mark.parametrize("by", ["type", "id"])
+async def test_what_a_caller_that_left_claimed_under_a_key_waits_for_its_repeat(
+    engine: Engine, taking: Taking, by: str
+) -> None:
+    await engine.together([asks.create(1), asks.create(2)])
+
+    def command(number: int) -> Claim:
+        lease = asks.a_keyed_lease(number)
+        if by == "id":
+            return asks.claim_task(a_task_id(1), lease=lease)
+        return asks.claim_next(lease=lease)
+
+    await left_while_committing(engine, taking, command(1))
+    again = expect(Held, await taking.claim(command(2)))
+
+    assert again.replayed
+    assert (again.task.id, again.task.lease_token) == (a_task_id(1), asks.a_token(1))
+    assert (engine.count(HELD), engine.count(PENDING)) == (1, 1)
+
+
 async def test_it_gives_back_all_that_it_got(engine: Engine, taking: Taking) -> None:
     await engine.together(asks.create(number) for number in range(3))
     command = asks.claim_next(1, more=(asks.a_token(2), asks.a_token(3)))

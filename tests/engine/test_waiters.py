@@ -4,15 +4,14 @@ import asyncio
 
 import pytest
 
-from orchestrion.core.errors import ErrorCode
-from orchestrion.core.faults import Unavailable
+from orchestrion.core.claimable import ALREADY, Claimable
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
-from orchestrion.core.outcomes import Held, NoTask, Rejection
-from orchestrion.core.plans import Catalogue
+from orchestrion.core.outcomes import Held, NoTask
+from orchestrion.engine.asked import Asked
 from orchestrion.engine.room import Patience
-from tests.databases import Database, add_tasks
-from tests.engine.engines import Engine, EngineOptions, running_engine
+from tests.databases import add_tasks
+from tests.engine.engines import Engine
 from tests.engine.lanes import register
 from tests.engine.waiting_room import (
     WaitingRoom,
@@ -23,7 +22,7 @@ from tests.engine.waiting_room import (
     task_of,
     until,
 )
-from tests.factories import a_plan, a_task, a_task_id, expect
+from tests.factories import ACCOUNT_ID, a_task, a_task_id, expect
 from tests.unit import asks
 
 
@@ -67,6 +66,45 @@ async def test_a_task_created_while_a_claim_is_asking_is_not_missed(room: Waitin
 
     assert (await task_of(claim)).id == a_task_id(1)
     await create
+
+
+async def test_a_task_that_is_seen_while_a_claim_is_asking_is_not_missed(
+    room: WaitingRoom,
+) -> None:
+    """Another process made it after the claim was decided, and the claim has not heard yet."""
+    room.engine.watched.go_on.clear()
+    claim = room.start(1)
+    await committing(room.engine, 1)
+    await room.engine.watched.committed.wait()
+    add_tasks(room.engine.database, [a_task(id=a_task_id(1))])
+    await room.lookout.look(room.waiters.lines())
+    room.engine.watched.go_on.set()
+
+    assert (await task_of(claim)).id == a_task_id(1)
+
+
+async def test_tasks_that_another_process_tells_of_while_claims_ask_are_not_missed(
+    room: WaitingRoom,
+) -> None:
+    room.engine.watched.go_on.clear()
+    claims = [room.start(number) for number in (1, 2)]
+    await committing(room.engine, 1)
+    await room.engine.watched.committed.wait()
+    add_tasks(room.engine.database, (a_task(id=a_task_id(number)) for number in (1, 2)))
+    room.waiters.wake([Claimable(ACCOUNT_ID, "report", 2, ALREADY)])
+    room.engine.watched.go_on.set()
+
+    assert [(await task_of(claim)).id for claim in claims] == [a_task_id(1), a_task_id(2)]
+
+
+async def test_what_is_waited_for_is_known(room: WaitingRoom) -> None:
+    claim = await room.waiting(1, "mail", "report")
+
+    waited = [room.waiters.waits_for((ACCOUNT_ID, name)) for name in ("mail", "report", "fax")]
+    assert waited == [True, True, False]
+    assert Asked(room.engine.clock, room.waiters).at(ACCOUNT_ID, "mail") == room.engine.clock.now()
+    await given_up(claim)
+    assert not room.waiters.waits_for((ACCOUNT_ID, "mail"))
 
 
 async def test_what_was_failed_released_or_requeued_wakes(room: WaitingRoom) -> None:
@@ -221,6 +259,21 @@ async def test_a_claim_that_comes_while_others_wait_stands_behind_them(room: Wai
     await given_up(last)
 
 
+async def test_a_claim_and_a_task_that_come_in_one_batch_keep_the_line(room: WaitingRoom) -> None:
+    """The first in line asks for the claim, before the task is there, and is sent once more."""
+    claims = await room.line(1, 2, 3)
+
+    for number in range(3):
+        newcomer = room.start(50 + number)
+        create = asyncio.create_task(room.engine.writer.submit(asks.create(number)))
+        assert (await task_of(claims[number])).id == a_task_id(number)
+        await create
+        await room.quiet()
+        assert not any(claim.done() for claim in (*claims[number + 1 :], newcomer))
+
+    room.waiters.stop()
+
+
 async def test_a_crowd_of_claims_is_served_in_one_wave(room: WaitingRoom) -> None:
     """While there is work nobody waits for another's turn."""
     await room.engine.together(asks.create(number) for number in range(64))
@@ -290,8 +343,8 @@ async def test_whoever_got_nothing_is_answered_empty_when_its_time_is_up(room: W
     await room.pass_time(0.2)
 
     empty = await nothing_for(claim)
-    assert empty.window is not None
-    assert room.engine.watched.calls in (before, before + 1)
+    assert empty == NoTask(now=room.engine.clock.now(), waited=True)
+    assert room.engine.watched.calls == before
     assert room.waiters.room.taken == 1
     await given_up(longer)
 
@@ -347,75 +400,6 @@ async def test_a_claim_without_patience_is_answered_at_once(room: WaitingRoom) -
     await nothing_for(room.start(1, patience=Patience(seconds=0, waiters_max=9)))
 
 
-# --- refusals and faults
-
-
-async def test_a_refusal_is_the_answer_of_whoever_is_refused(database: Database) -> None:
-    catalogue = Catalogue(plans={"free": a_plan(max_workers=1)})
-    async with running_engine(database, EngineOptions(catalogue=catalogue)) as engine:
-        room = WaitingRoom(engine)
-        claims = await room.line(1, 2)
-
-        await engine.together([asks.create(1), asks.create(2)])
-
-        first, second = await ended(claims)
-        assert isinstance(first, Held)
-        assert expect(Rejection, second).code is ErrorCode.MAX_WORKERS_REACHED
-
-
-async def test_a_fault_reaches_only_whoever_asked(database: Database) -> None:
-    trouble = database.trouble
-    async with running_engine(database) as engine:
-        room = WaitingRoom(engine)
-        claims = await room.line(1, 2)
-        add_tasks(database, [a_task(id=a_task_id(1))])
-        trouble.full = True
-
-        await room.look()
-
-        with pytest.raises(Unavailable):
-            await claims[0]
-        assert not claims[1].done()
-        trouble.full = False
-        await room.look()
-        assert (await task_of(claims[1])).id == a_task_id(1)
-
-
-async def test_no_more_of_an_account_wait_than_may(room: WaitingRoom) -> None:
-    few = Patience(seconds=20, waiters_max=2)
-    claims = await room.line(1, 2)
-
-    refused = expect(Rejection, (await ended([room.start(3, patience=few)]))[0])
-
-    assert (refused.code, refused.wait_seconds) == (ErrorCode.RATE_LIMITED, 5)
-    assert "wait" in refused.message
-    await given_up(claims[0])
-    await room.quiet()
-    claims[0] = await room.waiting(4, patience=few)
-    room.waiters.stop()
-    await ended(claims)
-
-
-async def test_no_more_wait_than_a_process_can_hold(engine: Engine) -> None:
-    room = WaitingRoom(engine, waiters_max=2)
-    claims = await room.line(1, 2)
-
-    refused = expect(Rejection, (await ended([room.start(3)]))[0])
-
-    assert (refused.code, refused.status) == (ErrorCode.SERVER_ERROR, 503)
-    room.waiters.stop()
-    await ended(claims)
-
-
-async def test_where_nobody_more_may_wait_a_task_that_is_there_is_handed_out(
-    engine: Engine,
-) -> None:
-    room = WaitingRoom(engine, waiters_max=0)
-    await engine.together([asks.create(1)])
-
-    assert (await task_of(room.start(1))).id == a_task_id(1)
-
-
 # --- callers that leave
 
 
@@ -444,6 +428,24 @@ async def test_whoever_leaves_before_its_claim_is_committed_gets_no_task(room: W
 
     assert room.engine.count("select count(*) from tasks where attempt_count > 0") == 0
     assert room.engine.watched.calls == 2
+
+
+async def test_who_was_sent_for_what_nobody_counted_and_left_sends_the_next(
+    room: WaitingRoom,
+) -> None:
+    claims = await room.line(1, 2)
+    add_tasks(room.engine.database, [a_task(id=a_task_id(7))])
+    room.engine.watched.go_on.clear()
+    calls = room.engine.watched.calls
+    other = asyncio.create_task(room.engine.writer.submit(asks.create(1, type="mail")))
+    await committing(room.engine, calls + 1)
+    await room.lookout.look(room.waiters.lines())
+
+    await given_up(claims[0])
+    room.engine.watched.go_on.set()
+    await other
+
+    assert (await task_of(claims[1])).id == a_task_id(7)
 
 
 async def test_whoever_leaves_before_its_answer_gives_the_task_back_uncharged(

@@ -10,10 +10,10 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import AccountId, TaskId
 from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.lease import Failure
-from orchestrion.core.limits import WATCHED_TASKS_MAX
+from orchestrion.core.limits import WATCH_ENTRIES_MAX, WATCHED_TASKS_MAX
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.task import Status
-from orchestrion.core.watching import Goal, Marks, Mode, Seen, Until
+from orchestrion.core.watching import Goal, Mark, Marks, Mode, Seen, Until
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.room import Patience, Room
 from orchestrion.engine.watches import POLL_TASKS_MAX, Watches
@@ -50,15 +50,18 @@ class Late:
 class Lobby:
     """Watches on an engine, and the waits in them."""
 
-    def __init__(self, engine: Engine, waiters_max: int = 100) -> None:
+    def __init__(
+        self, engine: Engine, waiters_max: int = 100, per_account: int = PER_ACCOUNT
+    ) -> None:
         self.engine = engine
+        self.per_account = per_account
         self.room = Room(waiters_max)
         self.reader = Late(engine.reader)
         self.watches = Watches(engine.writer, self.reader, engine.clock, self.room)
 
     def start(self, goal: Goal, seconds: float = 20) -> Wait:
         """Begin to wait."""
-        patience = Patience(seconds=seconds, waiters_max=PER_ACCOUNT)
+        patience = Patience(seconds=seconds, waiters_max=self.per_account)
         return asyncio.create_task(self.watches.wait(ACCOUNT_ID, goal, patience))
 
     async def waiting(self, goal: Goal, seconds: float = 20) -> Wait:
@@ -185,6 +188,29 @@ async def test_a_claim_ends_a_wait_for_a_change(lobby: Lobby) -> None:
     wait = await lobby.waiting(goal(a_task_id(9), for_=Until.CHANGE))
 
     await lobby.do(asks.claim_next())
+
+    assert await ended(wait) == seen([a_task_id(9)], [])
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.CANCELLED])
+async def test_what_cannot_change_any_more_is_not_waited_for(status: Status, lobby: Lobby) -> None:
+    """It would be waited for in vain, again and again."""
+    ended_id = a_task_id(9)
+    add_tasks(lobby.engine.database, [a_task(status, id=ended_id)])
+
+    wait = lobby.start(goal(ended_id, ONE, mode=Mode.ALL, for_=Until.CHANGE))
+    assert await ended(lobby.start(goal(ended_id, for_=Until.CHANGE))) == seen([ended_id], [])
+    await until(lambda: lobby.watches.resting == 1)
+    await lobby.do(asks.complete(ONE))
+
+    assert await ended(wait) == seen([ended_id, ONE], [])
+
+
+async def test_a_dead_task_may_still_change(lobby: Lobby) -> None:
+    add_tasks(lobby.engine.database, [a_task(Status.DEAD_LETTER, id=a_task_id(9))])
+    wait = await lobby.waiting(goal(a_task_id(9), for_=Until.CHANGE))
+
+    await lobby.do(asks.requeue(a_task_id(9)))
 
     assert await ended(wait) == seen([a_task_id(9)], [])
 
@@ -364,7 +390,9 @@ async def test_who_need_not_wait_is_never_refused(lobby: Lobby) -> None:
     await lobby.do(asks.complete(ONE))
 
     assert await ended(lobby.start(goal(ONE))) == seen([ONE], [])
+    assert await ended(lobby.start(goal(TWO), seconds=0)) == seen([], [TWO], timed_out=True)
     lobby.watches.stop()
+    assert await ended(lobby.start(goal(TWO))) == seen([], [TWO], timed_out=True)
 
 
 async def test_a_process_holds_so_many_waits(lobby: Lobby) -> None:
@@ -388,3 +416,53 @@ async def test_a_process_watches_so_many_tasks(lobby: Lobby) -> None:
     lobby.watches.stop()
     assert not (await ended(wait)).met
     assert not (await ended(same)).met
+
+
+async def test_a_task_counts_as_often_as_it_is_waited_for(engine: Engine) -> None:
+    """A commit of it tells each of them."""
+    crowded = Lobby(engine, waiters_max=10_000, per_account=10_000)
+    ids = [a_task_id(number) for number in range(100)]
+    add_tasks(engine.database, (a_task(id=one) for one in ids))
+    waits = [crowded.start(goal(*ids)) for _ in range(WATCH_ENTRIES_MAX // 100)]
+    await until(lambda: crowded.watches.resting == len(waits))
+
+    refused = expect(Rejection, await crowded.start(goal(ONE)))
+
+    assert (refused.code, refused.status) == (ErrorCode.SERVER_ERROR, 503)
+    waits.pop().cancel()
+    await until(lambda: crowded.watches.resting == len(waits))
+    waits.append(await crowded.waiting(goal(ONE)))
+    crowded.watches.stop()
+    assert not any([(await ended(wait)).met for wait in waits])
+
+
+async def test_what_is_as_it_was_is_looked_at_no_further(lobby: Lobby) -> None:
+    """However many wait for however much: a poll that finds no change tells nobody."""
+    told = []
+
+    class Listening(Goal, frozen=True, kw_only=True):
+        def met_by(self, first: Mark, latest: Mark | None) -> bool:
+            told.append(latest)
+            return super().met_by(first, latest)
+
+    wait = await lobby.waiting(Listening(ids=(ONE, TWO, THREE), mode=Mode.ALL))
+    told.clear()
+
+    await lobby.watches.poll()
+    await lobby.do(asks.heartbeat(TWO))
+    assert told == []
+    await lobby.do(asks.complete(TWO))
+    assert [mark and mark.status for mark in told] == [Status.COMPLETED]
+
+    lobby.watches.stop()
+    assert (await ended(wait)).met == [TWO]
+
+
+async def test_what_one_wait_reads_counts_for_the_others(lobby: Lobby) -> None:
+    first = await lobby.waiting(goal(ONE, TWO))
+    lobby.elsewhere(TWO, Status.COMPLETED)
+
+    second = lobby.start(goal(TWO))
+
+    assert await ended(second) == seen([TWO], [])
+    assert await ended(first) == seen([TWO], [ONE])

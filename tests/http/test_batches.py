@@ -58,6 +58,11 @@ BAD_CREATES = {
     "a bad time": '{"type":"report","payload":{},"scheduledAt":"soon"}',
     "too far ahead": '{"type":"report","payload":{},"scheduledAt":"2031-01-01T00:00:00Z"}',
     "too long ago": '{"type":"report","payload":{},"scheduledAt":"2001-01-01T00:00:00Z"}',
+    "a raw control character": '{"type":"report","payload":{"a":"\x01"}}',
+    "a raw control character in a key": '{"type":"report","payload":{"\x1f":1}}',
+    "a raw control character between": '{"type":"report",\x01"payload":{}}',
+    "halves of surrogate pairs": '{"type":"report","payload":{"a":"\\udc00\\ud800"}}',
+    "much too deep": '{"type":"report","payload":' + '{"a":' * 40 + "1" + "}" * 40 + "}",
     "a bad key": '{"type":"report","payload":{},"idempotencyKey":"\\u00e9"}',
 }
 
@@ -136,6 +141,8 @@ async def test_one_bad_create_never_sinks_the_rest(bad: str, caller: Caller) -> 
         '{"items":[{"type":"report","payload":{}}],}',
         '{"items":[{"type":"report","payload":{}} {}]}',
         '{"items":[{"type":"report","payload":{}}],"items":[{"type":"report","payload":{}}]}',
+        '{"items":[{"type":"report","payload":{}},\x01{"type":"report","payload":{}}]}',
+        '{"items":[{"type":"report","payload":{"a":"\x01"}},]}',
         '{"items":[{"type":"report","payload":{}}],"more":NaN}',
         '{"items":[{"type":"report","payload":{}}],"\\u0000":1}',
         '{"items":[{"type":"report","payload":{}}],"more":' + "[" * 40 + "]" * 40 + "}",
@@ -170,6 +177,42 @@ async def test_a_batch_may_be_larger_than_another_body(caller: Caller) -> None:
     assert str(BATCH_BODY_BYTES_MAX) in too_large.json()["message"]
 
 
+async def test_an_item_is_no_larger_than_a_request_of_its_own(caller: Caller) -> None:
+    large = json.dumps({**GOOD, "more": "x" * BODY_BYTES_MAX})
+
+    answer = await raw(caller, "create", f'{{"items":[{json.dumps(GOOD)},{large}]}}')
+    single = await caller.send("POST", "/v1/tasks", json.loads(large))
+
+    assert statuses(answer) == [201, 413]
+    assert errors(answer)[1] == refused(single, 413, "invalid_request")["error"]
+
+
+@pytest.mark.parametrize("unit", ["0,", "{},", '{"type":"report","payload":{}},'])
+async def test_of_too_many_items_the_count_is_told(unit: str, caller: Caller) -> None:
+    body = '{"items":[' + unit * (BATCH_BODY_BYTES_MAX // len(unit) - 20) + "{}]}"
+
+    answer = refused(await raw(caller, "create", body), 400, "invalid_request")
+
+    assert str(BATCH_ITEMS_MAX) in answer["message"]
+
+
+@pytest.mark.parametrize("count", [2, 120])
+async def test_whole_numbers_may_be_written_as_floats_in_an_item(
+    count: int, caller: Caller
+) -> None:
+    """120 of them make a body that is not read at once."""
+    text = "x" * (600 if count > 2 else 1)
+    items = [
+        json.dumps({**GOOD, "payload": {"text": text}, "priority": 5.0, "maxAttempts": 2.0})
+        for _ in range(min(count, BATCH_ITEMS_MAX))
+    ]
+
+    answer = await raw(caller, "create", f'{{"items":[{",".join(items)}]}}')
+
+    assert set(statuses(answer)) == {201}
+    assert items_of(answer)[0]["body"]["priority"] == 5
+
+
 async def test_every_kind_of_refusal_stands_beside_what_is_accepted(caller: Caller) -> None:
     claim = await several_held(caller, 4)
     done, late, lost, good = claimed_items(claim)
@@ -189,6 +232,8 @@ async def test_every_kind_of_refusal_stands_beside_what_is_accepted(caller: Call
             item_of(foreign),
             {"id": "tsk_none"},
             {"id": ""},
+            {"id": "x" * 101},
+            {"id": 5},
             {"id": pending["id"]},
             {**good, "output_id": "."},
             {**good, "result": {"n": 3}},
@@ -202,6 +247,8 @@ async def test_every_kind_of_refusal_stands_beside_what_is_accepted(caller: Call
         "invalid_request",
         "task_not_found",
         "task_not_found",
+        "task_not_found",
+        "task_not_found",
         "invalid_request",
         "invalid_transition",
         "invalid_request",
@@ -209,6 +256,21 @@ async def test_every_kind_of_refusal_stands_beside_what_is_accepted(caller: Call
     ]
     assert ok(await caller.show(good["id"]))["result"] == {"n": 3}
     assert ok(await other.show(foreign["task"]["id"]))["status"] == "claimed"
+
+
+@pytest.mark.parametrize("verb", ["complete", "fail", "heartbeat"])
+@pytest.mark.parametrize("name", ["x", "x" * 101, "x" * 5_000, "tsk_\u00e9", "a b"])
+async def test_an_item_with_no_id_of_ours_is_answered_as_its_own_request(
+    name: str, verb: str, caller: Caller
+) -> None:
+    item = {"id": name, "lease_token": "lse_old"}
+
+    (answer,) = items_of(await together(caller, verb, [item]))
+    single = await alone(caller, verb, item)
+
+    assert answer["status"] == single.status_code
+    assert Names().plain(answer["body"]) == Names().plain(single.json())
+    assert answer["body"]["error"] == "task_not_found"
 
 
 async def test_a_batch_is_advised_by_its_first_refusal(caller: Caller) -> None:
@@ -224,6 +286,39 @@ async def test_a_batch_is_advised_by_its_first_refusal(caller: Caller) -> None:
     assert advice(mixed) == ["check_task_status", "claim_task", "create_task"]
     assert recommended(mixed)["endpoint"] == f"/v1/tasks/{second['id']}"
     assert advice(created) == ["claim_task", "create_task"]
+
+
+async def test_a_heartbeat_of_a_batch_gives_back_first_what_is_asked_back(caller: Caller) -> None:
+    claim = await several_held(caller, 3)
+    first, second, third = claimed_items(claim)
+    ok(await caller.do("cancel", second["id"], force=True))
+
+    asked = ok(await together(caller, "heartbeat", [first, second]))
+    lost = {**third, "lease_token": "lse_old"}
+    beside_refusal = ok(await together(caller, "heartbeat", [lost, second]))
+    failed = await together(caller, "fail", [second])
+
+    assert advice(asked) == ["fail_task", "complete_task", "heartbeat"]
+    assert recommended(asked)["endpoint"] == "/v1/tasks/fail"
+    assert "cancel_requested" in recommended(asked)["description"]
+    assert advice(beside_refusal)[:2] == ["fail_task", "check_task_status"]
+    assert items_of(failed)[0]["body"]["status"] == "cancelled"
+
+
+async def test_who_has_to_wait_is_sent_back_to_the_path_of_the_batch(
+    customer: Caller, database: Database
+) -> None:
+    set_used(database, customer, creates=119)
+
+    answer = ok(await together(customer, "create", [GOOD, GOOD]))
+
+    step = recommended(answer)
+    assert (step["action"], step["endpoint"]) == ("retry_after_wait", "/v1/tasks/batch")
+    assert step["method"] == "POST"
+    assert "refused" in step["description"]
+    assert step["retry_after_seconds"] > 0
+    item = recommended(answer["items"][1]["body"])
+    assert (item["action"], item["endpoint"]) == ("retry_after_wait", "/v1/tasks")
 
 
 async def test_the_same_task_twice_in_a_batch_is_decided_in_order(caller: Caller) -> None:

@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from orchestrion.core.ids import AccountId
+from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.limits import COUNTED_MAX
+from orchestrion.core.task import Status
+from tests.databases import add_tasks
+from tests.factories import a_task, a_task_id
 from tests.http.callers import Caller, ok, stranger
 
 
@@ -81,6 +87,32 @@ async def test_a_last_attempt_brings_nothing_back(caller: Caller) -> None:
     claim = ok(await caller.claim_next())
 
     assert why(claim) == {"empty_reason": "all_leased", "counts": counts(leased=1)}
+
+
+async def test_where_too_much_is_leased_to_tell_no_reason_is_made_up(caller: Caller) -> None:
+    """The account's first leases to end are of another type, and more than are looked at."""
+    await caller.held(leaseDurationSeconds=90)
+    now = caller.service.clock.now()
+    add_tasks(
+        caller.service.database,
+        [
+            a_task(
+                Status.CLAIMED,
+                id=a_task_id(n),
+                account_id=AccountId(caller.account.id),
+                type="mail",
+                lease_expires_at=Instant(now + 30 * SECOND),
+            )
+            for n in range(COUNTED_MAX + 1)
+        ],
+    )
+
+    assert why(ok(await caller.claim_next())) == {"counts": counts(capped=True)}
+    assert why(ok(await caller.claim_next(types=["mail"]))) == {
+        "empty_reason": "all_leased",
+        "next_claimable_at": "2027-01-15T08:00:30.000Z",
+        "counts": counts(leased=COUNTED_MAX, capped=True),
+    }
 
 
 async def test_a_claim_that_finds_a_task_explains_nothing(caller: Caller) -> None:

@@ -1,5 +1,6 @@
 """GET /v1/tasks/{id}/explain: what a task waits for."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from orchestrion.core.plans import HOSTED, SELF_HOSTED, Catalogue
 from orchestrion.service import ServiceOptions
 from tests.databases import Database
+from tests.engine.waiting_room import until
 from tests.harness import running
 from tests.http.accounts import put_on_plan, set_used
 from tests.http.callers import Caller, ok, refused, stranger
@@ -197,6 +199,20 @@ async def test_the_last_ask_for_the_type_is_told(caller: Caller) -> None:
     ok(await caller.claim_next("other"))
 
     assert (await explained(caller, task["id"]))["last_asked_at"] == "2027-01-15T08:00:11.000Z"
+
+
+async def test_whoever_waits_asks_all_the_time(caller: Caller) -> None:
+    task = await caller.task(scheduledAt="2027-01-15T08:10:00Z")
+    waiters = caller.service.service.waiters
+    waiting = asyncio.create_task(caller.claim_next(wait_seconds=20))
+    await until(lambda: waiters.room.taken == 1 and not waiters.asking)
+    caller.service.clock.advance(15)
+
+    assert (await explained(caller, task["id"]))["last_asked_at"] == "2027-01-15T08:00:15.000Z"
+
+    caller.service.service.stop_waiting()
+    ok(await waiting)
+    assert (await explained(caller, task["id"]))["last_asked_at"] == "2027-01-15T08:00:00.000Z"
 
 
 async def test_asks_of_another_account_say_nothing(caller: Caller) -> None:

@@ -189,6 +189,11 @@ async def test_an_empty_body_needs_no_type_and_means_an_empty_object(
         ("complete", {"output_id": "../.."}),
         ("complete", {"output_id": "a/b?c#d e%00"}),
         ("complete", {"result": {}}),
+        ("complete", {"claim_next": {"type": "none", "wait_seconds": 0.0}}),
+        (
+            "fail",
+            {"retry_after_seconds": 2.0, "claim_next": {"type": "none", "wait_seconds": -0.0}},
+        ),
         ("complete", {"unknown": {"status": "pending", "x": [[[[[[[1]]]]]]]}}),
     ],
 )
@@ -199,6 +204,15 @@ async def test_what_a_worker_may_just_say(world: World, verb: str, body: dict[st
     task = await world.post(f"/v1/tasks/{task_id}/{verb}", world.owner, **body)
 
     assert task["id"] == task_id
+
+
+async def test_an_item_may_write_whole_numbers_as_floats(world: World) -> None:
+    task_id, token = await claimed(world, world.owner, "worked", maxAttempts=2)
+    item = {"id": task_id, "lease_token": token, "retry_after_seconds": 2.0}
+
+    answer = await world.post("/v1/tasks/fail", world.owner, items=[item])
+
+    assert [one["status"] for one in answer["items"]] == [200]
 
 
 @pytest.mark.parametrize("worker", ["w", "w" * 200, "😀" * 200, "\u202eworker\t\n", "'; --"])

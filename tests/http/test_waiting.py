@@ -1,7 +1,7 @@
 """Claims that wait over HTTP: what they answer, what they cost, and what else they may ask for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from orchestrion.core.plans import HOSTED
 from orchestrion.service import ServiceOptions
 from tests.databases import Database
 from tests.harness import Harness, running
-from tests.http.callers import Caller, Json, limit_left, ok, recommended, refused
+from tests.http.callers import Caller, Json, Response, limit_left, ok, recommended, refused
 
 TYPES_MAX = 10
 WAIT_MAX = 50
@@ -25,11 +25,14 @@ class Queue:
 
     async def claim(self, **fields: object) -> "asyncio.Task[Any]":
         """Send a claim, and go on once it waits."""
+        body = {"wait_seconds": 20, **fields}
+        return await self.sent(self.caller.send("POST", "/v1/tasks/claim", body))
+
+    async def sent(self, request: Coroutine[Any, Any, Response]) -> "asyncio.Task[Response]":
+        """Send a request, and go on once it waits."""
         waiters = self.service.service.waiters
         taken = waiters.room.taken
-        sent = asyncio.create_task(
-            self.caller.send("POST", "/v1/tasks/claim", {"wait_seconds": 20, **fields})
-        )
+        sent = asyncio.create_task(request)
         async with asyncio.timeout(20):
             while waiters.room.taken == taken or waiters.asking:
                 assert not sent.done(), sent.result().text
@@ -143,8 +146,7 @@ async def test_a_stop_answers_whoever_waits(queue: Queue) -> None:
 
 async def test_an_end_of_an_attempt_may_wait_for_what_comes_next(queue: Queue) -> None:
     held = await queue.caller.held()
-    waiters = queue.service.service.waiters
-    finishing = asyncio.create_task(
+    finishing = await queue.sent(
         queue.caller.do(
             "complete",
             held["task"]["id"],
@@ -152,10 +154,6 @@ async def test_an_end_of_an_attempt_may_wait_for_what_comes_next(queue: Queue) -
             claim_next={"type": "report", "wait_seconds": 20},
         )
     )
-    async with asyncio.timeout(20):
-        while not waiters.room.taken or waiters.asking:
-            assert not finishing.done(), finishing.result().text
-            await asyncio.sleep(0)
     assert ok(await queue.caller.show(held["task"]["id"]))["status"] == "completed"
 
     task = await queue.caller.task()
@@ -186,6 +184,36 @@ async def test_an_empty_answer_after_a_wait_counts_as_one_read(hosted: Harness) 
     assert limit_left(await caller.read("/v1/tasks"))[1] == before - 2
 
 
+async def test_a_claim_whose_caller_hangs_up_counts_as_a_read(hosted: Harness) -> None:
+    """Else a worker that always hangs up early could ask without end."""
+    caller = Caller(hosted, await hosted.account())
+    queue = Queue(caller)
+    held = await caller.held()
+    before = limit_left(await caller.read("/v1/tasks"))[1]
+    claim = await queue.claim(type="report")
+    following = queue.caller.do(
+        "complete", held["task"]["id"], claim_next={"type": "report", "wait_seconds": 20}
+    )
+    finishing = await queue.sent(following)
+
+    for waiting in (claim, finishing):
+        waiting.cancel()
+    await asyncio.wait([claim, finishing])
+
+    assert limit_left(await caller.read("/v1/tasks"))[1] == before - 3
+
+
+async def test_after_a_wait_no_window_is_told_that_is_long_past(hosted: Harness) -> None:
+    caller = Caller(hosted, await hosted.account())
+    queue = Queue(caller)
+    waiting = await queue.claim(type="report")
+
+    queue.pass_time(20.1)
+
+    assert "ratelimit" not in (await waiting).headers
+    assert limit_left(await caller.claim_next())[0] == "claims"
+
+
 async def test_more_than_two_waiting_claims_per_worker_of_the_plan_are_refused(
     hosted: Harness,
 ) -> None:
@@ -195,7 +223,8 @@ async def test_more_than_two_waiting_claims_per_worker_of_the_plan_are_refused(
 
     body = refused(await caller.claim_next(wait_seconds=20), 429, "rate_limited")
 
-    assert "wait" in body["message"]
+    assert "wait_seconds 0" in body["message"]
+    assert ok(await caller.claim_next(wait_seconds=0))["task"] is None
     assert recommended(body)["endpoint"] == "/v1/tasks/claim"
     assert ok(await caller.claim_next())["task"] is None
     hosted.service.stop_waiting()

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from orchestrion.core.plans import SELF_HOSTED, Catalogue, waiters_per_account
+from orchestrion.engine.watches import Watches
 from orchestrion.service import ServiceOptions
 from tests.databases import Database
+from tests.engine.waiting_room import until
 from tests.harness import running
 from tests.http.callers import (
     Caller,
@@ -259,6 +262,36 @@ async def test_an_account_has_so_many_waits_as_its_plan_allows(database: Databas
 
         assert recommended(one_more)["retry_after_seconds"] == 5
         assert {(await answered(one))["status"] for one in requests} == {"completed"}
+
+
+def resting(watches: Watches, count: int) -> bool:
+    return watches.resting == count
+
+
+async def test_a_crowd_that_waits_for_one_task_is_answered(caller: Caller) -> None:
+    """All of it reads the task anew at once: more than a pool of sessions lets wait."""
+    task_id = (await caller.held())["task"]["id"]
+    watches, crowd = caller.service.service.watches, caller.unchecked()
+    requests: list[asyncio.Task[Response]] = []
+    for _ in range(7):
+        requests += [asyncio.create_task(waiting(crowd, task_id)) for _ in range(100)]
+        await until(partial(resting, watches, len(requests)))
+
+    ok(await caller.do("complete", task_id))
+
+    answers = [await answered(request) for request in requests]
+    assert {answer["status"] for answer in answers} == {"completed"}
+    assert not caller.service.observer.faults
+
+
+async def test_a_crowd_of_claims_that_a_stop_answers_is_explained(caller: Caller) -> None:
+    waiters, crowd = caller.service.service.waiters, caller.unchecked()
+    claims = [asyncio.create_task(crowd.claim_next(wait_seconds=50)) for _ in range(700)]
+    await until(lambda: waiters.room.taken == len(claims) and not waiters.asking)
+
+    caller.service.service.stop_waiting()
+
+    assert {(await answered(one))["empty_reason"] for one in claims} == {"unknown_type"}
 
 
 async def test_a_server_that_stops_answers_whoever_waits(caller: Caller) -> None:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from orchestrion.core.faults import Unavailable
 from orchestrion.observe.logs import TRACEBACKS_PER_SECOND_MAX, LogOptions, Logs
 from orchestrion.observe.output import OutputLimits
 from orchestrion.observe.pipeline import FIELD_CHARS_MAX, FIELDS, Level
@@ -186,6 +187,20 @@ def test_request_line_is_written_without_being_asked_for(open_logs: OpenLogs, pi
     logs.request(a_request())
 
     assert "claim_task" in pipe.text_with("\n")
+
+
+def test_a_database_that_is_away_is_a_short_line_for_each_request(
+    open_logs: OpenLogs, pipe: Pipe
+) -> None:
+    logs = open_logs(LogOptions(limits=NEVER))
+
+    logs.fault("request failed", "req_1", raised(Unavailable("the database cannot be reached")))
+
+    pipe.text_with("\n")
+    (line,) = pipe.lines()
+    assert (line["fault"], line["request_id"]) == ("Unavailable", "req_1")
+    assert line["message"] == "the database cannot be reached"
+    assert "exception" not in line
 
 
 def test_traceback_shows_no_values_of_variables(open_logs: OpenLogs, pipe: Pipe) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from orchestrion.api.serving.listener import CannotListen, listen
+from orchestrion.api.serving.listener import CannotListen, listen, take
 from orchestrion.api.serving.server import (
     CANCEL_SECONDS,
     ServerLifecycle,
@@ -192,6 +192,26 @@ def test_a_port_in_use_is_one_clear_sentence() -> None:
             f"cannot listen on 127.0.0.1:{server.port}: "
             "another program listens there; stop it or choose another port"
         )
+
+
+async def test_a_port_that_was_taken_but_is_another_s_by_now_is_one_clear_sentence() -> None:
+    (ours,) = await take("127.0.0.1", 0)
+    port = ours.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        Client(port)
+    # Two may take a port as long as neither listens.
+    (theirs,) = await take("127.0.0.1", port)
+    with theirs:
+        theirs.listen(1)
+        options = ServerOptions(
+            host="127.0.0.1", port=port, listeners=(ours,), hooks=hooks(Record())
+        )
+        lifecycle = ServerLifecycle(
+            stop=asyncio.Event(), on_started=lambda _host, _port: None, on_stopping=lambda: None
+        )
+
+        with pytest.raises(CannotListen, match=f"127.0.0.1:{port}: another program listens there"):
+            await serve_http(Application(), options, lifecycle)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrion.core.asking import Asks
 from orchestrion.core.commands import NoteAsks
-from orchestrion.core.emptiness import Leased, TypeState
+from orchestrion.core.emptiness import Leased, TypeLeases, TypeState
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import COUNTED_MAX
 from orchestrion.core.quota import Leases
@@ -36,18 +36,19 @@ async def test_of_a_type_without_tasks_nothing_is_known(engine: Engine) -> None:
         due=0,
         scheduled=0,
         next_due_at=None,
-        leased=(),
-        leases_read=0,
+    )
+    assert await engine.reader.type_leases(ACCOUNT_ID, ["report"]) == TypeLeases(
+        leased=(), read=0, last_end=None
     )
 
 
-@pytest.mark.parametrize("status", [Status.COMPLETED, Status.DEAD_LETTER, Status.CANCELLED])
-async def test_a_type_is_known_by_what_has_ended(status: Status, engine: Engine) -> None:
+@pytest.mark.parametrize("status", sorted({*Status} - {Status.PENDING}))
+async def test_a_type_is_known_by_what_does_not_wait(status: Status, engine: Engine) -> None:
     add_tasks(engine.database, [a_task(status)])
 
     state = await engine.reader.type_state(KEY)
 
-    assert (state.known, state.due, state.scheduled, state.leased) == (True, 0, 0, ())
+    assert (state.known, state.due, state.scheduled) == (True, 0, 0)
 
 
 async def test_what_waits_is_counted_at_every_priority(engine: Engine) -> None:
@@ -77,23 +78,28 @@ async def test_what_waits_is_counted_at_every_priority(engine: Engine) -> None:
     assert mixed.next_due_at == early.next_due_at == in_seconds(engine, 0.001)
 
 
-async def test_leases_of_the_type_are_given_in_the_order_they_end(engine: Engine) -> None:
-    ends = [in_seconds(engine, seconds) for seconds in (90, 30, -1)]
+async def test_leases_of_the_types_are_read_among_those_of_the_account(engine: Engine) -> None:
+    *ends, latest = [in_seconds(engine, seconds) for seconds in (90, 30, -1, 91)]
     add_tasks(
         engine.database,
         [
             a_task(Status.CLAIMED, id=a_task_id(n), lease_expires_at=end, cancel_requested_at=end)
             for n, end in enumerate(ends)
         ]
-        + [a_task(Status.CLAIMED, id=a_task_id(9), type="mail", lease_expires_at=ends[0])],
+        + [
+            a_task(Status.CLAIMED, id=a_task_id(9), type="mail", lease_expires_at=latest),
+            a_task(Status.CLAIMED, id=a_task_id(8), type="fax", lease_expires_at=ends[0]),
+        ],
     )
 
-    state = await engine.reader.type_state(KEY)
+    one = await engine.reader.type_leases(ACCOUNT_ID, ["report"])
+    two = await engine.reader.type_leases(ACCOUNT_ID, ["report", "mail"])
 
-    assert sorted(state.leased, key=lambda one: one.lease_expires_at) == [
+    assert sorted(one.leased, key=lambda one: one.lease_expires_at) == [
         Leased(end, 1, 3, end) for end in sorted(ends)
     ]
-    assert state.leases_read == 4
+    assert (one.read, one.last_end) == (two.read, two.last_end) == (5, latest)
+    assert len(two.leased) == 4
 
 
 async def test_counting_stops_at_a_bound(engine: Engine) -> None:
@@ -111,10 +117,11 @@ async def test_counting_stops_at_a_bound(engine: Engine) -> None:
     )
 
     state = await engine.reader.type_state(KEY)
+    leases = await engine.reader.type_leases(ACCOUNT_ID, ["report"])
 
     assert COUNTED_MAX < state.due + state.scheduled <= 2 * (COUNTED_MAX + 1)
     assert state.next_due_at == engine.clock.now()
-    assert (state.leased, state.leases_read) == ((), COUNTED_MAX + 1)
+    assert leases == TypeLeases(leased=(), read=COUNTED_MAX + 1, last_end=later)
 
 
 async def test_types_are_named_by_their_bytes_up_to_a_limit(engine: Engine) -> None:

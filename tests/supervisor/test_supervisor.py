@@ -1,6 +1,7 @@
 """A supervisor's workers: real processes that serve nobody."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -130,11 +131,35 @@ async def test_a_first_worker_that_refuses_ends_all_with_its_code_and_no_further
         assert crew.log() == ""
 
 
-async def test_a_later_worker_that_refuses_ends_all_in_order(tmp_path: Path) -> None:
-    async with crew_in(tmp_path, "refuse the second") as crew:
-        assert await crew.code() == 4
+async def test_a_later_worker_that_refuses_is_named_and_tried_again_while_others_serve(
+    tmp_path: Path,
+) -> None:
+    limits = replace(LIMITS, wait_seconds_max=0.1)
+    async with crew_in(tmp_path, "refuse the second", limits, workers=3) as crew:
+        await crew.until(lambda: crew.log().count("exit code 4") > LIMITS.start_deaths_max)
+        first, third = await crew.until_serving(2)
 
-        assert len(crew.pids("stopped")) == 1
+        assert alive(first)
+        assert alive(third)
+        lines = [json.loads(line) for line in crew.log().splitlines()]
+        assert {(line["event"], line["worker"]) for line in lines} == {("worker did not start", 1)}
+        crew.behave("")
+        await crew.until_serving(3)
+        assert crew.notes[-1][1] == 1
+        assert await crew.stopped() == 0
+        assert len(crew.pids("stopped")) == 3
+
+
+async def test_a_renewal_does_not_wait_for_a_worker_that_cannot_start(tmp_path: Path) -> None:
+    limits = replace(LIMITS, wait_seconds_min=PATIENCE_SECONDS, wait_seconds_max=PATIENCE_SECONDS)
+    async with crew_in(tmp_path, "refuse the second", limits) as crew:
+        await crew.until(lambda: "did not start" in crew.log())
+        crew.behave("")
+        crew.renew.set()
+        await crew.until(lambda: "workers restarted" in crew.log())
+
+        assert [alive(pid) for pid in crew.pids("greets", "serves")] == [False, True, True]
+        assert await crew.stopped() == 0
 
 
 async def test_a_worker_that_is_killed_again_and_again_before_it_serves_ends_all(
@@ -190,7 +215,8 @@ async def test_a_worker_that_keeps_dying_is_started_ever_more_slowly(tmp_path: P
         assert alive(second)
         assert await crew.stopped() == 0
         waits = [
-            float(line.split('"seconds":')[1].rstrip("}")) for line in crew.log().splitlines()[:5]
+            float(line.split('"next_start_seconds":')[1].rstrip("}"))
+            for line in crew.log().splitlines()[:5]
         ]
         for death, wait in enumerate(waits):
             longest = min(0.01 * 2**death, 0.1)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from random import Random
 
+from msgspec.structs import replace
+
 from orchestrion.core.commands import (
     ClaimNext,
     Command,
@@ -14,7 +16,7 @@ from orchestrion.core.commands import (
     Together,
 )
 from orchestrion.core.instants import SECOND
-from orchestrion.core.lease import Lease, digest_of_claim
+from orchestrion.core.lease import Lease, digest_of_claim, key_after
 from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.task import Status, Task
 from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, TOKEN, a_task, a_task_id, ago
@@ -64,7 +66,7 @@ def some_commands(random: Random, tasks: list[Task]) -> list[Command]:
     size = random.choice([1, 4, 16])
     kinds = [
         *(_draw_claims, _draw_claims, _draw_naming, _draw_creates, _draw_together),
-        _draw_sweeps,
+        *(_draw_repeats, _draw_sweeps),
     ]
     batch = [one for kind in kinds for one in kind(random, tasks, size)]
     random.shuffle(batch)
@@ -101,8 +103,28 @@ def _draw_together(random: Random, tasks: list[Task], size: int) -> Iterator[Com
         yield Together(account_id=ACCOUNT_ID, commands=tuple(creates))
     for finish in named[:2]:
         if isinstance(finish, CompleteTask | FailTask):
-            claim = _a_claim(random, 0)
+            claim = _a_claim_after(random, finish)
             yield FinishAndClaim(account_id=ACCOUNT_ID, finish=finish, claim=claim)
+
+
+def _draw_repeats(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:
+    """Fail what may well be handed out next, and send the same again."""
+    live = [task for task in tasks if task.lease_alive(NOW)]
+    for task in sorted(live, key=lambda task: task.claim_order)[: random.choice([0, 1, size])]:
+        finish = asks.fail(task.id, TOKEN)
+        for _ in range(2):
+            claim = _a_claim_after(random, finish)
+            yield FinishAndClaim(account_id=ACCOUNT_ID, finish=finish, claim=claim)
+
+
+def _a_claim_after(random: Random, finish: CompleteTask | FailTask) -> ClaimNext:
+    """Claim under the key that belongs to the end of the lease, as a rule."""
+    claim = _a_claim(random, 0)
+    if finish.lease_token is None or random.random() < 0.3:
+        return claim
+    token, key = claim.lease.token, key_after(finish.lease_token)
+    digest = digest_of_claim(asked=claim.types, after=repr(finish))
+    return replace(claim, lease=Lease(worker_id="me", token=token, key=key, digest=digest))
 
 
 def _draw_creates(random: Random, tasks: list[Task], size: int) -> Iterator[Command]:

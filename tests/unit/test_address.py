@@ -67,6 +67,10 @@ def test_a_server_is_shown_without_password_and_options(url: str, shown: str) ->
         "postgresql://db/tasks?",
         "postgresql://db/tasks?sslmode",
         "postgresql://db/tasks?sslmod=require",
+        "postgresql://db/tasks?sslmode=requier",
+        "postgresql://db/tasks?sslnegotiation=maybe",
+        "postgresql://db/tasks?target_session_attrs=standby",
+        "postgresql://db/tasks?target_session_attrs=read-only",
         "postgresql://db/tasks?port=1&port=2",
         "postgresql://db/tasks?port=6432",
         "postgresql://db/tasks?host=/run/postgresql",
@@ -82,5 +86,7 @@ def test_what_the_driver_would_misread_is_refused(url: str) -> None:
 
 
 def test_every_parameter_that_is_offered_is_read() -> None:
+    values = {"sslmode": "require", "sslnegotiation": "direct", "target_session_attrs": "primary"}
     for name in POSTGRES_PARAMETERS:
-        assert isinstance(read_address(f"postgresql:///tasks?{name}=1"), PostgresUrl)
+        url = f"postgresql:///tasks?{name}={values.get(name, '1')}"
+        assert isinstance(read_address(url), PostgresUrl)

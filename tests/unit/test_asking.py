@@ -3,7 +3,7 @@
 from orchestrion.core.asking import Asks, merged
 from orchestrion.core.commands import NoteAsks
 from orchestrion.core.decide import decide
-from orchestrion.core.ids import AccountId
+from orchestrion.core.ids import KEY_ENTROPY_BYTES, AccountId, api_key
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import TYPES_ASKED_MAX
 from orchestrion.core.outcomes import Swept
@@ -70,6 +70,17 @@ def test_an_ask_is_remembered_and_told_once() -> None:
     assert told == asks(mail=Instant(clock.now() - 5_000), report=clock.now())
     assert asked.unsaved(10) == []
     assert asked.at(ACCOUNT_ID, "report") == clock.now()
+
+
+def test_a_key_sent_as_a_type_is_not_remembered() -> None:
+    asked = Asked(SettableClock())
+    key = api_key(bytes(KEY_ENTROPY_BYTES))
+
+    asked.note(ACCOUNT_ID, [key, "report"])
+
+    assert asked.at(ACCOUNT_ID, key) is None
+    (told,) = asked.unsaved(10)
+    assert list(told.at) == ["report"]
 
 
 def test_memory_is_bounded_by_types_and_by_accounts() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from orchestrion.core.commands import ClaimNext, ClaimTask
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import TaskId
-from orchestrion.core.lease import digest_of_claim
+from orchestrion.core.lease import asked, digest_of_claim
 from orchestrion.core.outcomes import Held, NoTask, Outcome, Rejection, Situation
 from orchestrion.core.task import Status
 from tests.factories import OTHER_ACCOUNT_ID, SMALL, a_task, a_task_id, an_account, expect
@@ -146,6 +146,14 @@ def test_a_key_that_an_older_server_left_on_a_lease_of_its_own_is_nobodys() -> N
     again = expect(Held, world.settle(claim(2)))
 
     assert (again.task.id, again.replayed) == (SECOND, False)
+
+
+def test_a_lease_without_a_key_tells_of_no_request() -> None:
+    keyed = asks.a_keyed_lease(1)
+
+    assert asked(keyed.claim_digest, keyed.token) == SAME
+    assert asked(keyed.claim_digest, None) is None
+    assert asked(asks.a_lease(1).claim_digest, keyed.token) is None
 
 
 def test_several_tasks_of_one_claim_come_back_together_as_long_as_they_are_held() -> None:

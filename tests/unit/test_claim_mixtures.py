@@ -13,6 +13,7 @@ from orchestrion.core.commands import (
     Command,
     CreateTask,
     ExpireLeases,
+    FailTask,
     FinishAndClaim,
     OnTask,
     Together,
@@ -21,6 +22,7 @@ from orchestrion.core.commands import (
 from orchestrion.core.decide import decide, decide_all
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.lease import asked as asked_by
+from orchestrion.core.lease import key_after
 from orchestrion.core.lifecycle import claim, released
 from orchestrion.core.outcomes import Again, Changed, Held, NoTask, Outcome, Rejection, Several
 from orchestrion.core.plans import SELF_HOSTED
@@ -47,11 +49,17 @@ def unsettled(command: Command, outcome: Outcome) -> Iterator[Command]:
         yield from unsettled(command.claim, outcome.outcomes[1])
 
 
+def _shown(task: Task) -> Task:
+    # Without what is kept for repeats alone.
+    return replace(task, given_back_by=None, claim_key=None, claim_digest=None)
+
+
 class Plainly:
     """Does one command after the other on all rows there are."""
 
     def __init__(self, tasks: dict[TaskKey, Task]) -> None:
         self.tasks = dict(tasks)
+        self._failed: dict[TaskKey, Task] = {}
 
     def check(self, command: Command, outcome: Outcome) -> None:
         match command:
@@ -62,6 +70,10 @@ class Plainly:
             case ExpireLeases():
                 for task_id in command.task_ids:
                     self._keep(released(self.tasks[command.account_id, task_id], NOW))
+            case FinishAndClaim() if told := self._failed_before(command):
+                ended, claimed = expect(Several, outcome).outcomes
+                assert _shown(expect(Changed, ended).task) in map(_shown, told)
+                self._check_claim(command.claim, claimed)
             case Together() | FinishAndClaim():
                 self._check_parts(command, outcome)
             case _:
@@ -79,6 +91,21 @@ class Plainly:
         for part, one in zip(parts, outcomes, strict=False):
             if not isinstance(one, Again):
                 self.check(part, one)
+
+    def _failed_before(self, command: FinishAndClaim) -> list[Task]:
+        # Give what may be told of a task whose failure is known by the claim behind it.
+        finish, lease = command.finish, command.claim.lease
+        task = self.tasks.get((command.account_id, finish.task_id))
+        if not isinstance(finish, FailTask) or finish.lease_token is None or task is None:
+            return []
+        held = self._held_under_its_key(command.claim)
+        asked = {asked_by(one.claim_digest, one.lease_token) for one in held}
+        behind = lease.key == key_after(finish.lease_token) and asked == {lease.digest}
+        if not behind or task.lease_token == finish.lease_token:
+            return []
+        if task in held:
+            return [self._failed[task.account_id, task.id]]
+        return [task, released(task, NOW)]
 
     def best(self, command: ClaimNext) -> Task | None:
         rows = (released(task, NOW) for task in self.tasks.values())
@@ -138,6 +165,9 @@ class Plainly:
         assert essence(outcome) in [essence(one) for one in alone]
         if isinstance(outcome, Changed | Held):
             self._keep(outcome.task)
+        if isinstance(command, FailTask) and isinstance(outcome, Changed):
+            left = _shown(outcome.task)
+            self._failed[command.account_id, command.task_id] = left
 
     def _keep(self, task: Task) -> None:
         self.tasks[task.account_id, task.id] = task

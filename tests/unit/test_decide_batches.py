@@ -1,5 +1,7 @@
 """Several tasks in one command: claims of several, ends with a claim behind them, batches."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -15,7 +17,7 @@ from orchestrion.core.commands import (
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken, TaskId
-from orchestrion.core.lease import Lease
+from orchestrion.core.lease import Failure, Lease, digest_of_claim, key_after
 from orchestrion.core.needs import needs_of
 from orchestrion.core.outcomes import (
     Again,
@@ -212,6 +214,124 @@ def test_a_repeat_of_both_gives_both_again_and_no_more() -> None:
     assert expect(Changed, ended_again).task == expect(Changed, ended).task
     assert expect(Held, held_again).task == expect(Held, held).task
     assert world.task(a_task_id(2)).status is Status.PENDING
+
+
+def fail_and_next(number: int, finish: Command | None = None) -> FinishAndClaim:
+    """Fail a task and take the next, with one try's token for what that may be."""
+    finish = finish or asks.fail(HELD.id, TOKEN)
+    digest = digest_of_claim(after=repr(finish))
+    lease = asks.a_keyed_lease(number, key_after(TOKEN), digest)
+    return and_next(asks.claim_next(lease=lease), finish)
+
+
+def shown(outcome: Outcome) -> Task:
+    """Give a task without what is kept of it for repeats alone."""
+    task = expect(Changed, outcome).task
+    return replace(task, given_back_by=None, claim_key=None, claim_digest=None)
+
+
+def test_a_repeat_of_a_failure_hands_out_the_failed_task_as_before() -> None:
+    world = World([HELD, *pending(1, created_at=ago(60))])
+    (first,) = world.submit(fail_and_next(1))
+    world.submit(asks.heartbeat(HELD.id, asks.a_token(1)), asks.request_cancel(HELD.id))
+    saved = world.task(HELD.id)
+
+    (again,) = world.submit(fail_and_next(2))
+
+    failed, claimed = expect(Several, first).outcomes
+    failed_again, claimed_again = expect(Several, again).outcomes
+    assert shown(failed_again) == shown(failed)
+    assert expect(Held, claimed).task.lease_token == asks.a_token(1)
+    assert expect(Held, claimed_again).task == saved
+    assert expect(Held, claimed_again).replayed
+    assert world.task(HELD.id) is saved
+
+
+def test_a_repeat_finds_the_failed_task_that_its_claim_waited_for() -> None:
+    put_off = asks.fail(HELD.id, TOKEN, failure=Failure(reason="no ink", retry_after_seconds=5))
+    world = World([HELD])
+    (first,) = world.submit(fail_and_next(1, put_off))
+    failed, waits = expect(Several, first).outcomes
+    world.wait(5)
+    waited = expect(Held, world.settle(fail_and_next(2, put_off).claim))
+
+    (again,) = world.submit(fail_and_next(3, put_off))
+
+    failed_again, claimed_again = expect(Several, again).outcomes
+    assert isinstance(waits, NoTask)
+    assert shown(failed_again) == shown(failed)
+    assert expect(Held, claimed_again).task == waited.task
+    assert waited.task.lease_token == asks.a_token(2)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asks.fail(HELD.id, TOKEN, failure=Failure(reason="other words")),
+        asks.complete(HELD.id, TOKEN),
+        asks.fail(HELD.id, LeaseToken("lse_old")),
+    ],
+)
+def test_what_the_failed_task_was_not_failed_by_is_superseded(other: Command) -> None:
+    world = World([HELD])
+    world.submit(fail_and_next(1))
+
+    (refused,) = world.submit(fail_and_next(2, other))
+
+    assert expect(Rejection, refused).reason == "superseded"
+
+
+def test_a_repeat_finds_its_claim_though_another_worker_has_the_failed_task() -> None:
+    world = World([HELD, *pending(1, priority=9)])
+    (first,) = world.submit(fail_and_next(1))
+    (other,) = world.submit(asks.claim_task(HELD.id, 2))
+
+    (again,) = world.submit(fail_and_next(3))
+
+    failed_again, claimed_again = expect(Several, again).outcomes
+    assert expect(Changed, failed_again).task == expect(Held, other).task
+    assert expect(Held, claimed_again).task == expect(Held, expect(Several, first).outcomes[1]).task
+
+
+@pytest.mark.parametrize("key", ["k", None])
+def test_a_claim_under_any_other_key_tells_of_no_failure(key: str | None) -> None:
+    world = World([HELD, *pending(1, priority=9)])
+    lease = Lease(worker_id="me", token=asks.a_token(1), key=key, digest=asks.SAME if key else None)
+    command = and_next(asks.claim_next(lease=lease), asks.fail(HELD.id, TOKEN))
+    world.submit(command, asks.claim_task(HELD.id, 2))
+
+    (refused,) = world.submit(command)
+
+    assert expect(Rejection, refused).reason == "superseded"
+
+
+def test_once_the_next_lease_is_over_the_failure_is_superseded() -> None:
+    ends: list[Callable[[World], object]] = [
+        lambda world: world.wait(300),
+        lambda world: world.submit(asks.complete(HELD.id, asks.a_token(1))),
+        lambda world: world.submit(asks.fail(HELD.id, asks.a_token(1))),
+    ]
+    for end in ends:
+        world = World([HELD, *pending(1, created_at=ago(60))])
+        world.submit(fail_and_next(1))
+        end(world)
+
+        (refused,) = world.submit(fail_and_next(2))
+
+        assert expect(Rejection, refused).reason == "superseded"
+        assert world.task(a_task_id(1)).status is Status.PENDING
+
+
+def test_a_key_that_an_older_server_left_repeats_no_failure() -> None:
+    """It claims without forgetting key and words of the lease before."""
+    world = World([HELD])
+    world.submit(fail_and_next(1))
+    held = world.task(HELD.id)
+    world.tasks[held.account_id, held.id] = replace(held, lease_token=asks.a_token(9))
+
+    (refused,) = world.submit(fail_and_next(2))
+
+    assert expect(Rejection, refused).reason == "superseded"
 
 
 # --- batches

@@ -1,16 +1,23 @@
 """A request of the holder of a lease that comes twice acts once."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrion.core import lifecycle
-from orchestrion.core.lease import Completion, Failure, Lease
+from orchestrion.core.commands import Command
+from orchestrion.core.decide import decide
+from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim
 from orchestrion.core.limits import RELEASES_MAX
 from orchestrion.core.outcomes import Changed, Rejection
+from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.task import Status, Task
-from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, expect, later
+from orchestrion.core.view import View
+from tests.factories import NOW, OTHER_TOKEN, TOKEN, a_task, a_view, expect, later
 from tests.unit import asks
+from tests.unit.repeated import FREE, HELD, REPEATED
 from tests.unit.strategies import TEXTS
 from tests.unit.world import World
 
@@ -132,6 +139,53 @@ def test_a_repeat_saves_nothing_and_answers_alike() -> None:
 
     assert world.task(LIVE.id) is saved
     assert expect(Changed, again).task == expect(Changed, first).task
+
+
+@pytest.mark.parametrize("ask", REPEATED.values(), ids=REPEATED)
+def test_a_store_is_told_that_somebody_hears_of_an_earlier_transaction(
+    ask: Callable[[int], Command],
+) -> None:
+    """Where a standby must have what is told, the repeat waits for it like the first."""
+    world = World([HELD, FREE])
+    first, again, once_more = (decided(world, ask(number)) for number in (1, 2, 3))
+
+    assert (first.repeated, again.repeated, once_more.repeated) == (False, True, True)
+    assert not again.changed_tasks
+    assert not again.new_tasks
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        asks.create(9, idempotency_key="k", request_digest=b"other"),
+        asks.claim_next(lease=asks.a_keyed_lease(9, digest=digest_of_claim(types=["mail"]))),
+        asks.claim_next(types=("mail",)),
+        asks.complete(HELD.id, OTHER_TOKEN),
+        asks.heartbeat(HELD.id, TOKEN),
+    ],
+    ids=["conflict", "claim conflict", "nothing", "superseded", "heartbeat"],
+)
+def test_what_is_refused_found_nothing_or_is_new_is_no_repeat(command: Command) -> None:
+    world = World([HELD, FREE])
+    world.submit(
+        asks.create(8, idempotency_key="k", request_digest=b"same"),
+        asks.claim_task(FREE.id, lease=asks.a_keyed_lease(1)),
+    )
+
+    assert not decided(world, command).repeated
+
+
+def decided(world: World, command: Command) -> View:
+    """Have a command done; gives what the store was left with."""
+    view = a_view(
+        command,
+        tasks=world.tasks.values(),
+        accounts=world.accounts.values(),
+        remembered=world.remembered.values(),
+    )
+    decide(command, SELF_HOSTED, view)
+    world.submit(command)
+    return view
 
 
 # --- release

@@ -1,12 +1,16 @@
 """Names that were probably meant: near ones come first, far ones not at all."""
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrion.core.limits import SIMILAR_TYPES_MAX, TYPE_LENGTH_MAX, TYPES_COMPARED_MAX
+from orchestrion.core.limits import (
+    CLAIM_TYPES_MAX,
+    SIMILAR_LETTERS_MAX,
+    SIMILAR_TYPES_MAX,
+    TYPE_LENGTH_MAX,
+    TYPES_COMPARED_MAX,
+)
 from orchestrion.core.similar import distance, similar
 
 words = st.text("abc", max_size=8)
@@ -64,10 +68,34 @@ def test_the_nearest_come_first_and_they_are_few() -> None:
     assert len(found) == SIMILAR_TYPES_MAX
 
 
-def test_the_longest_names_cost_little_to_compare() -> None:
-    names = [f"{n:03d}" + "ab" * ((TYPE_LENGTH_MAX - 3) // 2) for n in range(TYPES_COMPARED_MAX)]
+def test_what_is_compared_is_bounded_whatever_the_names_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One request must not hold up the others: without a bound these took more than a second."""
+    letters = 0
 
-    assert all(len(similar([one], names)) <= SIMILAR_TYPES_MAX for one, _ in pairwise(names[:3]))
+    def counting(one: str, other: str, limit: int) -> int:
+        nonlocal letters
+        letters += len(one) + len(other)
+        return distance(one, other, limit)
+
+    monkeypatch.setattr("orchestrion.core.similar.distance", counting)
+    middle = "abcdefgh" * 12
+    known = [f"{n:02x}{middle}{255 - n:02x}" for n in range(TYPES_COMPARED_MAX)]
+    names = [f"z{n}{middle}{n}y" for n in range(CLAIM_TYPES_MAX)]
+
+    similar(names, known)
+
+    assert max(map(len, [*names, *known])) == TYPE_LENGTH_MAX
+    assert 0 < letters <= SIMILAR_LETTERS_MAX
+
+
+def test_what_looks_nearest_is_compared_first() -> None:
+    """So a bound leaves out only what is hardly meant."""
+    middle = "abcdefgh" * 12
+    known = [f"{n:02x}{middle}{255 - n:02x}" for n in range(TYPES_COMPARED_MAX)]
+
+    assert similar(["ijkl" + middle], [*known, "ijlk" + middle]) == ["ijlk" + middle]
 
 
 def test_several_names_are_compared_at_once_and_none_is_its_own_slip() -> None:

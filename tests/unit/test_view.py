@@ -1,5 +1,6 @@
 from msgspec.structs import replace
 
+from orchestrion.core.asking import Asks
 from orchestrion.core.task import Status
 from orchestrion.core.view import View
 from tests.factories import ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, a_task, a_task_id, ago, later
@@ -30,6 +31,19 @@ def test_a_task_is_seen_under_its_own_account_alone() -> None:
     view.load_tasks([a_task()])
 
     assert view.task(OTHER_ACCOUNT_ID, a_task().id) is None
+
+
+def test_what_is_kept_of_asks_is_seen_until_it_changes() -> None:
+    view = View(NOW)
+    kept, changed = (Asks(account_id=ACCOUNT_ID, at={"report": at}) for at in (ago(9), NOW))
+
+    view.load_asks([kept])
+
+    assert view.asks(ACCOUNT_ID) is kept
+    assert view.asks(OTHER_ACCOUNT_ID) is None
+    view.put_asks(changed)
+    assert view.asks(ACCOUNT_ID) is changed
+    assert view.changed_asks == {ACCOUNT_ID: changed}
 
 
 def test_the_first_claimable_task_stays_until_it_changes() -> None:

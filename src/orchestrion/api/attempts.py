@@ -45,7 +45,8 @@ class AttemptHandlers:
         refused = self._empty.refused(command.types, request)
         if refused:
             return self._responder.refused(refused, request)
-        outcome = await self._claims.make_within(body.wait_seconds, command, request)
+        with self._empty.counted_if_left(request):
+            outcome = await self._claims.make_within(body.wait_seconds, command, request)
         if isinstance(outcome, NoTask):
             return await self._empty.answered(outcome, command, body, request)
         if body.max_tasks is not UNSET and isinstance(outcome, Held):

@@ -27,6 +27,7 @@ from orchestrion.core.strict_json import Malformed
 from orchestrion.core.watching import Goal, Seen, Until
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.room import Patience
+from orchestrion.engine.turns import Turns
 from orchestrion.engine.watches import Watches
 
 _SECONDS: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
@@ -75,9 +76,9 @@ class Awaiting:
 class AwaitingHandlers:
     """Handlers for waiting for tasks."""
 
-    def __init__(self, awaiting: Awaiting, reader: Reader, responder: Responder) -> None:
+    def __init__(self, awaiting: Awaiting, turns: Turns[Reader], responder: Responder) -> None:
         self._awaiting = awaiting
-        self._reader = reader
+        self._turns = turns
         self._responder = responder
 
     async def wait_for_tasks(self, request: Request) -> Response:
@@ -101,7 +102,8 @@ class AwaitingHandlers:
     async def _items(self, seen: Seen, request: Request) -> Sequence[CompactTask]:
         if not seen.met:
             return []
-        found = await self._reader.tasks(request.account_id, seen.met)
+        async with self._turns as reader:
+            found = await reader.tasks(request.account_id, seen.met)
         tasks = {task.id: task for task in found.tasks}
         viewing = self._responder.guide.viewing
         return [

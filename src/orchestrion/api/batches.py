@@ -39,7 +39,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct]
     item: type[msgspec.Struct]
     command: Callable[[Request, Any, JsonObject], Part]
-    after: AgentContract
+    after: batch_guidance.Advice
 
 
 class Item:
@@ -80,7 +80,8 @@ class BatchHandlers:
 
     async def _answer(self, request: Request) -> Response:
         kind = self._kinds[request.operation.name]
-        items = self._items(request, kind)
+        items = await self._items(request, kind)
+        self._hold_back(items)
         refused = await self._commit(request, [item for item in items if item.command])
         if refused:
             return self._responder.refused(refused, request)
@@ -89,10 +90,10 @@ class BatchHandlers:
         body = write_items(self._responder, items, kind.after)
         return Response(status=request.operation.status, body=body, headers=HEADERS)
 
-    def _items(self, request: Request, kind: Kind) -> list[Item]:
+    async def _items(self, request: Request, kind: Kind) -> list[Item]:
         headers = {name: request.headers[name] for name in _OF_ITEMS if name in request.headers}
         items: list[Item] = []
-        for read in unpack(request.body, kind.body, kind.item):
+        async for read in unpack(request.body, kind.body, kind.item):
             item = Item(_request_of(request, headers, kind, read))
             # The first was counted on its way in.
             item.outcome = self._counted(request) if items else None
@@ -120,9 +121,14 @@ class BatchHandlers:
                 code=ErrorCode.INVALID_REQUEST, message=str(error), status=error.status
             )
             return
-        item.outcome = self._writer.in_flight(command)
-        if item.outcome is None:
-            item.command = command
+        item.command = command
+
+    def _hold_back(self, items: Sequence[Item]) -> None:
+        """Leave out those whose key is being committed; the rest must follow without a pause."""
+        for item in items:
+            refused = item.command and self._writer.in_flight(item.command)
+            if refused:
+                item.command, item.outcome = None, refused
 
     async def _commit(self, request: Request, items: Sequence[Item]) -> Rejection | None:
         """Have the commands decided together; a refusal concerns all of them."""
@@ -141,8 +147,8 @@ class BatchHandlers:
         return None
 
 
-def write_items(responder: Responder, items: Sequence[Item], after: AgentContract) -> bytes:
-    """Write what the items came to; `after` guides where none was refused."""
+def write_items(responder: Responder, items: Sequence[Item], after: batch_guidance.Advice) -> bytes:
+    """Write what the items came to, with the advice that follows from all of them."""
     refused: AgentContract | None = None
     answers: list[ItemAnswer] = []
     for item in items:
@@ -158,9 +164,8 @@ def write_items(responder: Responder, items: Sequence[Item], after: AgentContrac
                 replayed=True if isinstance(outcome, Replayed) else UNSET,
             )
         )
-    return encode(
-        ItemsAnswer(items=answers, agent_contract=batch_guidance.with_refused(after, refused))
-    )
+    guidance = batch_guidance.guide(after, [item.outcome for item in items], refused)
+    return encode(ItemsAnswer(items=answers, agent_contract=guidance))
 
 
 def _request_of(
@@ -190,14 +195,14 @@ def _kinds(mint: Mint) -> Mapping[str, Kind]:
             body=bodies.CompleteTasksBody,
             item=bodies.CompleteItem,
             command=commanding.complete,
-            after=batch_guidance.FINISHED,
+            after=batch_guidance.COMPLETED,
         ),
         "fail_tasks": Kind(
             single=BY_NAME["fail_task"],
             body=bodies.FailTasksBody,
             item=bodies.FailItem,
             command=commanding.fail,
-            after=batch_guidance.FINISHED,
+            after=batch_guidance.FAILED,
         ),
         "heartbeat_tasks": Kind(
             single=BY_NAME["heartbeat"],

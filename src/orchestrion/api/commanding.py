@@ -28,7 +28,7 @@ from orchestrion.core.commands import (
 )
 from orchestrion.core.ids import LeaseToken, TaskId
 from orchestrion.core.instants import Instant, parse_instant
-from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim
+from orchestrion.core.lease import Completion, Failure, Lease, digest_of_claim, key_after
 from orchestrion.core.limits import CLAIM_TYPES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX
 from orchestrion.core.strict_json import JsonObject, Malformed, canonical, document
 from orchestrion.engine.mint import Mint
@@ -42,8 +42,6 @@ _UNPROVEN = (
     "the answer to your claim."
 )
 NEXT_KEPT_MAX: Final = 1_024
-# No caller can send a key that begins so: it is not ASCII.
-AFTER = "→"
 _NO_TYPE = "Name what to claim: 'type', or several as 'types'."
 _TOO_MANY_TYPES = f"'type' and 'types' together may name {CLAIM_TYPES_MAX} types."
 _DOT_NAMES = frozenset({".", ".."})
@@ -158,6 +156,8 @@ def claim_after(
     """Make the command of a claim that follows the end of an attempt.
 
     Whoever repeats the end repeats the claim with it: the token of the one is the key of the other.
+    What failed is claimed anew perhaps before it is repeated: then the key and digest of what was
+    claimed behind it are what tells of the failure.
     """
     worker, types, token = given(body.worker_id), _types(body), finish.lease_token
     return ClaimNext(
@@ -166,10 +166,20 @@ def claim_after(
         lease=Lease(
             worker_id=worker,
             token=mint.lease_token(),
-            key=None if token is None else AFTER + token,
-            digest=None if token is None else _digest_of_next(worker, types),
+            key=None if token is None else key_after(token),
+            digest=None if token is None else _digest_after(finish, worker, types),
         ),
     )
+
+
+def _digest_after(
+    finish: CompleteTask | FailTask, worker_id: str | None, types: tuple[str, ...]
+) -> bytes:
+    if isinstance(finish, CompleteTask):
+        return _digest_of_next(worker_id, types)
+    failure = finish.failure
+    failed = (finish.task_id, failure.reason, failure.retry_after_seconds)
+    return digest_of_claim(worker_id=worker_id, types=types, failed=failed)
 
 
 @lru_cache(NEXT_KEPT_MAX)

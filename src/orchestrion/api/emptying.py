@@ -1,6 +1,8 @@
 """Answers claims that found nothing: why that is, and when to ask again."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,6 +24,7 @@ from orchestrion.core.outcomes import NoTask, Rejection
 from orchestrion.core.similar import similar
 from orchestrion.engine.asked import Asked
 from orchestrion.engine.ports import Observer, Reader
+from orchestrion.engine.turns import Turns
 
 
 class EmptyAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,8 +47,10 @@ class EmptyClaims:
     and where it cannot be read the claim is answered without it.
     """
 
-    def __init__(self, reader: Reader, limiter: Limiter, observer: Observer, asked: Asked) -> None:
-        self._reader = reader
+    def __init__(
+        self, turns: Turns[Reader], limiter: Limiter, observer: Observer, asked: Asked
+    ) -> None:
+        self._turns = turns
         self._limiter = limiter
         self._observer = observer
         self._asked = asked
@@ -60,6 +65,15 @@ class EmptyClaims:
         """Count a claim that found nothing."""
         assert request.principal is not None, "a keyed operation"
         self._limiter.admit_key(Allowance.READS, request.principal)
+
+    @contextmanager
+    def counted_if_left(self, request: Request) -> Iterator[None]:
+        """Count a claim whose caller leaves while it waits, as one that found nothing."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.count(request)
+            raise
 
     async def answered(
         self, outcome: NoTask, command: ClaimNext, body: ClaimNextBody, request: Request
@@ -79,18 +93,21 @@ class EmptyClaims:
 
     async def _explained(self, types: Sequence[str], request: Request) -> Emptiness | None:
         try:
-            return await self._read(request.account_id, types)
+            async with self._turns as reader:
+                return await _read(reader, request.account_id, types)
         except Fault as fault:
             self._observer.fault("empty_claim_unexplained", request.request_id, fault)
             return None
 
-    async def _read(self, account_id: AccountId, types: Sequence[str]) -> Emptiness:
-        states = [await self._reader.type_state((account_id, type_)) for type_ in types]
-        unknown = [state.type for state in states if not state.known]
-        if not unknown:
-            return emptiness(states)
-        known = await self._reader.types(account_id, TYPES_COMPARED_MAX)
-        return emptiness(states, similar(unknown, known))
+
+async def _read(reader: Reader, account_id: AccountId, types: Sequence[str]) -> Emptiness:
+    states = [await reader.type_state((account_id, type_)) for type_ in types]
+    leases = await reader.type_leases(account_id, types)
+    unknown = [state.type for state in states if not state.known]
+    if not unknown:
+        return emptiness(states, leases)
+    known = await reader.types(account_id, TYPES_COMPARED_MAX)
+    return emptiness(states, leases, similar(unknown, known))
 
 
 def told(found: Emptiness, guidance: AgentContract) -> EmptyAnswer:

@@ -14,25 +14,29 @@ from orchestrion.core.commands import ClaimNext, CompleteTask, FailTask, FinishA
 from orchestrion.core.faults import Fault
 from orchestrion.core.outcomes import Again, Changed, NoTask, Outcome, Several
 from orchestrion.engine.mint import Mint
+from orchestrion.engine.ports import Observer
 from orchestrion.engine.writer import Writer
 
 
 class FinishingHandlers:
     """Handlers for the ends of attempts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands in each part once
         self,
+        *,
         writer: Writer,
         claims: Claims,
         responder: Responder,
         mint: Mint,
         empty: EmptyClaims,
+        observer: Observer,
     ) -> None:
         self._writer = writer
         self._claims = claims
         self._responder = responder
         self._mint = mint
         self._empty = empty
+        self._observer = observer
 
     async def complete_task(self, request: Request) -> Response:
         """POST /v1/tasks/{id}/complete."""
@@ -80,7 +84,9 @@ class FinishingHandlers:
 
     async def _claim(self, seconds: int, claim: ClaimNext, request: Request) -> Outcome:
         try:
-            return await self._claims.make_within(seconds, claim, request)
+            with self._empty.counted_if_left(request):
+                return await self._claims.make_within(seconds, claim, request)
         except Fault as fault:
             # The end of the attempt stands, whatever became of the claim.
+            self._observer.fault("claim_next_failed", request.request_id, fault)
             return rejection_of(fault, request)

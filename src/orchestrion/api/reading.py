@@ -1,5 +1,7 @@
 """The operations that read tasks: what is asked for is read, shaped and answered. No rules."""
 
+from contextlib import nullcontext
+
 from msgspec.structs import replace
 
 from orchestrion.api.awaiting import Awaiting, read_wait
@@ -15,13 +17,17 @@ from orchestrion.core.listing import cursor_after
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.watching import Goal
 from orchestrion.engine.ports import Reader
+from orchestrion.engine.turns import Turns
 
 
 class ReadingHandlers:
     """Handlers that show tasks of an account."""
 
-    def __init__(self, reader: Reader, responder: Responder, awaiting: Awaiting) -> None:
+    def __init__(
+        self, reader: Reader, turns: Turns[Reader], responder: Responder, awaiting: Awaiting
+    ) -> None:
         self._reader = reader
+        self._turns = turns
         self._responder = responder
         self._awaiting = awaiting
 
@@ -34,7 +40,9 @@ class ReadingHandlers:
             refused = await self._awaiting.until(goal, seconds, request)
             if isinstance(refused, Rejection):
                 return self._responder.refused(refused, request)
-        found = await self._reader.task(request.account_id, TaskId(request.path_id))
+        # All that waited for one task come back at once.
+        async with self._turns if seconds else nullcontext(self._reader) as reader:
+            found = await reader.task(request.account_id, TaskId(request.path_id))
         if not found.tasks:
             return self._responder.refused(Rejection(code=ErrorCode.TASK_NOT_FOUND), request)
         task = found.tasks[0]

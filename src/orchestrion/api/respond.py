@@ -84,7 +84,7 @@ class Responder:
         match claimed:
             case Held():
                 found = claimed.task
-                guidance = self.guide.claimed(found, claimed.now)
+                guidance = self.guide.holding(found, claimed.now)
             case NoTask():
                 guidance = contract.nothing_claimed(claimed)
             case Rejection():
@@ -96,8 +96,8 @@ class Responder:
                 raise AssertionError(message)
         answer = _finished_answer(
             *_fields(outcome.task),
-            # What ended has ended: this very request need not be sent again.
-            replace(guidance, retryable=False) if guidance.retryable else guidance,
+            # What ended has ended: this very request need not be sent again, and was no claim.
+            replace(guidance, retryable=False, task_claimable=UNSET),
             None if found is None else task_answer(found),
             (found and found.lease_token) or UNSET,
             error,

@@ -74,8 +74,8 @@ def migrate(phase: Phase, shape: str | None, **values: str | None) -> None:
 def status(shape: str | None, **values: str | None) -> None:
     """Show schema, server, size and what is unsafe in its settings.
 
-    Ends with 3 if this version lacks something or a setting should be changed. A table on a
-    terminal; elsewhere lines of name and value, a tab between.
+    Ends with 3 if this version lacks something, is too old for the schema, or a setting should be
+    changed. A table on a terminal; elsewhere lines of name and value, a tab between.
     """
     with refusals():
         found = asyncio.run(_operator(values).status())
@@ -127,7 +127,10 @@ def backup(file: Path, **values: str | None) -> None:
                 "PostgreSQL has tools of its own for this: "
                 f"pg_dump --format=custom --file={file} '{address.shown}'"
             )
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        # Off a terminal it would leave an empty line.
+        bars = Progress(console=console, transient=True, disable=not console.is_terminal)
+        with bars as progress:
             pages = progress.add_task("Copying", total=None)
 
             def show(done: int, total: int) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
-from orchestrion.copying.outcome import Outcome
+from orchestrion.copying.outcome import Compared, Outcome
 from orchestrion.databases import driver
 from orchestrion.settings import DATABASE_SETTINGS, load_database_options
 from orchestrion.store.address import DatabaseOptions, SqliteFile
@@ -71,13 +71,16 @@ def _copied(file: Path, options: DatabaseOptions) -> Outcome:
 
 
 def _bars() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        # Elsewhere it would leave an empty line.
+        disable=not console.is_terminal,
     )
 
 
@@ -87,12 +90,16 @@ def _lines(outcome: Outcome) -> list[tuple[str, str, str, str]]:
             table.in_file.table,
             str(table.in_file.rows),
             table.in_file.sha256,
-            "same"
-            if table.same
-            else f"differs: {table.in_database.rows} rows, {table.in_database.sha256}",
+            "copied before" if outcome.verified_before else _result(table),
         )
         for table in outcome.tables
     ]
+
+
+def _result(table: Compared) -> str:
+    if table.same:
+        return "same"
+    return f"differs: {table.in_database.rows} rows, {table.in_database.sha256}"
 
 
 def _ending(file: Path, outcome: Outcome) -> str:

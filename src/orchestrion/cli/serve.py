@@ -9,6 +9,8 @@ import uvloop
 from orchestrion.api.serving.listener import CannotListen
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.refusals import Refusal, refusals
+from orchestrion.core.faults import StoreRefused, Unavailable
+from orchestrion.main import log_refusal
 from orchestrion.main import serve as serve_forever
 from orchestrion.selling import CannotPretend
 from orchestrion.settings import SETTINGS, load_settings
@@ -31,5 +33,8 @@ def serve(**values: str | None) -> None:
             if worker.index is None and settings.workers > 1:
                 sys.exit(uvloop.run(supervise(settings, [sys.executable, *sys.orig_argv[1:]])))
             uvloop.run(serve_forever(settings, worker))
-        except (CannotListen, CannotPretend) as error:
-            raise Refusal(str(error)) from error
+        except (CannotListen, CannotPretend, StoreRefused, Unavailable) as error:
+            if worker.greets:
+                raise Refusal(str(error)) from error
+            log_refusal(settings, worker, error)
+            sys.exit(1)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import apsw
 import apsw.ext
@@ -15,6 +15,9 @@ from orchestrion.store.sqlite.database import Place, connect, lock
 from orchestrion.store.sqlite.migrating import refuse_newer_schema
 from orchestrion.store.sqlite.store import BEGIN, MARK
 
+# What every file of SQLite that is not empty begins with.
+_MAGIC: Final = b"SQLite format 3\0"
+
 
 class Source:
     """Keeps servers and operators off the file while it is open; raises StoreRefused."""
@@ -22,6 +25,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         if not path.exists():
             raise StoreRefused(f"there is no database at {path}")
+        _refuse_other_files(path)
         self.path = path
         try:
             self._lock = lock(path)
@@ -62,6 +66,17 @@ class Source:
     def mark(self) -> Instant:
         """Give the latest instant a server used."""
         return Instant(self._connection.execute(SQL["load_mark"], (MARK,)).get or 0)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """A lock lies beside the file for good, so it must be worth one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StoreRefused(f"cannot read the database {path}: {error.strerror}") from error
+    if start and start != _MAGIC:
+        raise StoreRefused(f"cannot read the database {path}: it is no SQLite file")
 
 
 def _opened(path: Path) -> apsw.Connection:

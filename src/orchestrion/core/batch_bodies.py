@@ -10,25 +10,24 @@ from orchestrion.core.bodies import CompleteBody, CreateBody, FailBody, Heartbea
 from orchestrion.core.contract import AgentContract
 
 _MANY = Meta(min_length=1, max_length=limits.BATCH_ITEMS_MAX)
-TaskIdText = Annotated[str, Meta(min_length=1, max_length=limits.TASK_ID_LENGTH_MAX)]
 
 
 class CompleteItem(CompleteBody, frozen=True, kw_only=True):
     """A task to complete."""
 
-    id: TaskIdText
+    id: str
 
 
 class FailItem(FailBody, frozen=True, kw_only=True):
     """A task to fail."""
 
-    id: TaskIdText
+    id: str
 
 
 class HeartbeatItem(HeartbeatBody, frozen=True, kw_only=True):
     """A lease to renew."""
 
-    id: TaskIdText
+    id: str
 
 
 class CreateTasksBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,7 +53,9 @@ BATCH_OPERATIONS: tuple[Operation, ...] = (
         summary="Renew several leases",
         description=(
             _ITEMS + "Give id and lease_token in each item. Where an item is answered with "
-            "lease_expired, stop working on that task. Each item counts as one heartbeat."
+            "lease_expired, stop working on that task. Where its agent_contract says "
+            "cancel_requested, the work is no longer wanted: stop, and fail the task. Each item "
+            "counts as one heartbeat."
         ),
         access=Access.KEYED,
         allowance=Allowance.HEARTBEATS,

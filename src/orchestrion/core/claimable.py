@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
-from orchestrion.core.task import PENDING
+from orchestrion.core.task import CLAIMED, PENDING
 from orchestrion.core.view import TypeKey, View
 
 ALREADY: Final = Instant(0)
@@ -45,3 +45,8 @@ def made_claimable(view: View) -> Sequence[Claimable]:
         *(Claimable(*key, count, ALREADY) for key, count in due.items()),
         *(Claimable(*key, 1, at) for key, at in later.items()),
     ]
+
+
+def accounts_with_ended_leases(view: View) -> set[AccountId]:
+    """Name the accounts of which a batch ended leases, as far as it changed tasks."""
+    return {task.account_id for task in view.changed_tasks.values() if task.status is not CLAIMED}

@@ -62,13 +62,12 @@ def _claimed_before(
     command: ClaimNext | ClaimTask, catalogue: Catalogue, view: View
 ) -> Held | Rejection | None:
     """Answer a repeat, which costs nothing, before any limit; None when the claim is a first."""
-    if command.lease.key is None:
-        return None
     held = claim_keys.held(view, command)
     if isinstance(held, Rejection):
         return held
     if not held:
         return None
+    view.repeated = True
     first, *more = held
     account = quota.rolled(view.accounts[command.account_id], view.now)
     window = _window(account, catalogue, view)

@@ -5,7 +5,16 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from orchestrion.core import asking, claiming, counting, idempotency, lifecycle, purchasing, quota
+from orchestrion.core import (
+    asking,
+    claiming,
+    counting,
+    idempotency,
+    lifecycle,
+    purchasing,
+    quota,
+    repeats,
+)
 from orchestrion.core.account import Account, ApiKey, RequestCount, new_account
 from orchestrion.core.commands import (
     CancelTask,
@@ -42,6 +51,7 @@ from orchestrion.core.outcomes import (
     Outcome,
     Registered,
     Rejection,
+    Replayed,
     Several,
     Swept,
     Window,
@@ -86,7 +96,10 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
 def _finish_and_claim(command: FinishAndClaim, catalogue: Catalogue, view: View) -> Outcome:
     finished = _on_task(command.finish, catalogue, view)
     if isinstance(finished, Rejection):
-        return finished
+        failed = repeats.failed_before(command, view)
+        if failed is None:
+            return finished
+        finished = Changed(task=failed, now=view.now)
     claimed = claiming.claim_next(command.claim, catalogue, view)
     return Several(outcomes=(finished, claimed))
 
@@ -105,7 +118,9 @@ def _on_task(command: OnTask, catalogue: Catalogue, view: View) -> Outcome:
     if isinstance(changed, Rejection):
         return changed
     # A safe repeat gives the task as it is.
-    if changed is not task:
+    if changed is task:
+        view.repeated = True
+    else:
         view.put(changed)
     if isinstance(command, Heartbeat):
         return Held(task=changed, now=now)
@@ -122,6 +137,8 @@ def _changed_by_owner(
             return lifecycle.request_cancel(task, now)
         case RequeueTask():
             return lifecycle.requeue(task, now)
+        case _:
+            assert_never(command)
 
 
 def _changed_by_holder(command: OfHolder, task: Task, now: Instant) -> Task | Rejection:
@@ -137,12 +154,15 @@ def _changed_by_holder(command: OfHolder, task: Task, now: Instant) -> Task | Re
             return lifecycle.release(task, now, command.lease_token, command.failure)
         case UndoClaim():
             return lifecycle.undo(task, now, command.lease_token)
+        case _:
+            assert_never(command)
 
 
 def _create(command: CreateTask, catalogue: Catalogue, view: View) -> Outcome:
     account = quota.rolled(view.accounts[command.account_id], view.now)
     repeated = idempotency.replay(view, command)
     if repeated:
+        view.repeated = view.repeated or isinstance(repeated, Replayed)
         return replace(repeated, window=_creates_window(account, catalogue, view))
     refused = _badly_scheduled(command, view) or quota.may_create(account, catalogue, view.now)
     if refused:

@@ -33,10 +33,9 @@ class Leased(msgspec.Struct, frozen=True):
 
 
 class TypeState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account has of one type. Nothing is counted on past COUNTED_MAX.
+    """What of one type waits in an account. Nothing is counted on past COUNTED_MAX.
 
-    `next_due_at` is of whatever waits, and may be past. `leased` are those found among the
-    account's `leases_read` first leases to end.
+    `next_due_at` is of whatever waits, and may be past.
     """
 
     type: str
@@ -45,8 +44,22 @@ class TypeState(msgspec.Struct, frozen=True, kw_only=True):
     due: int
     scheduled: int
     next_due_at: Instant | None
+
+
+class TypeLeases(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held of some types, as far as it is among the account's `read` first to end.
+
+    `last_end` is when the last of those ends, of whatever type.
+    """
+
     leased: tuple[Leased, ...]
-    leases_read: int
+    read: int
+    last_end: Instant | None
+
+    @property
+    def unread_from(self) -> Instant | None:
+        """Tell from when on leases end that were not read; None where all were."""
+        return self.last_end if self.read > COUNTED_MAX else None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +72,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Emptiness(msgspec.Struct, frozen=True, kw_only=True):
-    """What an empty claim is told. No reason: a task has become claimable meanwhile."""
+    """What an empty claim is told.
+
+    No reason: a task has become claimable meanwhile, or too many leases of the account end before
+    those that would tell.
+    """
 
     reason: Reason | None
     next_claimable_at: Instant | None
@@ -67,21 +84,44 @@ class Emptiness(msgspec.Struct, frozen=True, kw_only=True):
     similar_types: tuple[str, ...] = ()
 
 
-def emptiness(states: Sequence[TypeState], similar_types: Sequence[str] = ()) -> Emptiness:
+class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """When what waits and what is held can be claimed; what was not read ends later than that."""
+
+    scheduled_for: Instant | None
+    released_at: Instant | None
+    unread_from: Instant | None
+
+    @property
+    def clear(self) -> bool:
+        """Tell whether nothing that was not read can come first."""
+        known = _first(self.scheduled_for, self.released_at)
+        return self.unread_from is None or (known is not None and known <= self.unread_from)
+
+
+def emptiness(
+    states: Sequence[TypeState], leases: TypeLeases, similar_types: Sequence[str] = ()
+) -> Emptiness:
     """Explain an empty claim of these types."""
     now = max(state.now for state in states)
-    scheduled_for = min(
-        (state.next_due_at for state in states if state.next_due_at is not None), default=None
+    ahead = _Ahead(
+        scheduled_for=min(
+            (state.next_due_at for state in states if state.next_due_at is not None), default=None
+        ),
+        released_at=min(
+            (one.lease_expires_at for one in leases.leased if one.returns), default=None
+        ),
+        unread_from=leases.unread_from,
     )
-    released_at = min(
-        (one.lease_expires_at for state in states for one in state.leased if one.returns),
-        default=None,
+    counts = _counts(states, leases)
+    ready = counts.pending_due > 0 or (
+        ahead.scheduled_for is not None and ahead.scheduled_for <= now
     )
-    counts = _counts(states)
-    ready = counts.pending_due > 0 or (scheduled_for is not None and scheduled_for <= now)
-    following = now if ready else _first(scheduled_for, released_at)
+    following = _first(ahead.scheduled_for, ahead.released_at) if ahead.clear else None
+    if ready:
+        following = now
+    known = any(state.known for state in states)
     return Emptiness(
-        reason=None if ready else _reason(states, counts, scheduled_for, released_at),
+        reason=None if ready else _reason(counts, ahead, known=known),
         # A lease that has ended is given back by whoever looks next.
         next_claimable_at=None if following is None else max(following, now),
         counts=counts,
@@ -89,34 +129,29 @@ def emptiness(states: Sequence[TypeState], similar_types: Sequence[str] = ()) ->
     )
 
 
-def _reason(
-    states: Sequence[TypeState],
-    counts: Counts,
-    scheduled_for: Instant | None,
-    released_at: Instant | None,
-) -> Reason:
-    if counts.leased and counts.scheduled:
-        # Both are in the way: what matters is which of them ends first.
-        sooner = _first(scheduled_for, released_at) == scheduled_for
-        return Reason.ALL_SCHEDULED if sooner else Reason.ALL_LEASED
-    if counts.leased:
+def _reason(counts: Counts, ahead: _Ahead, *, known: bool) -> Reason | None:
+    if not known:
+        return Reason.UNKNOWN_TYPE
+    if counts.leased and not counts.scheduled:
         return Reason.ALL_LEASED
-    if counts.scheduled:
-        return Reason.ALL_SCHEDULED
-    known = any(state.known for state in states)
-    return Reason.NO_TASKS if known else Reason.UNKNOWN_TYPE
+    if not ahead.clear:
+        return None
+    if counts.leased:
+        # Both are in the way: what matters is which of them ends first.
+        following = _first(ahead.scheduled_for, ahead.released_at)
+        return Reason.ALL_SCHEDULED if following == ahead.scheduled_for else Reason.ALL_LEASED
+    return Reason.ALL_SCHEDULED if counts.scheduled else Reason.NO_TASKS
 
 
-def _counts(states: Sequence[TypeState]) -> Counts:
+def _counts(states: Sequence[TypeState], leases: TypeLeases) -> Counts:
     due = sum(state.due for state in states)
     scheduled = sum(state.scheduled for state in states)
-    leased = sum(len(state.leased) for state in states)
-    read = max(state.leases_read for state in states)
+    leased = len(leases.leased)
     return Counts(
         pending_due=min(due, COUNTED_MAX),
         scheduled=min(scheduled, COUNTED_MAX),
         leased=min(leased, COUNTED_MAX),
-        capped=max(due + scheduled, leased, read) > COUNTED_MAX,
+        capped=max(due + scheduled, leases.read) > COUNTED_MAX,
     )
 
 

@@ -10,6 +10,8 @@ from orchestrion.core.ids import LeaseToken
 from orchestrion.core.strict_json import canonical
 
 _DIGEST_BYTES: Final = hashlib.sha256().digest_size
+# No caller can send a key that begins so: it is not ASCII.
+_AFTER: Final = "→"
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,11 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         Servers that know no claim keys start leases beside this one and leave the key there.
         """
         return None if self.digest is None else self.digest + self.token.encode()
+
+
+def key_after(lease_token: LeaseToken) -> str:
+    """Name the key of the claim that follows the end of a lease: a repeat of both finds it."""
+    return _AFTER + lease_token
 
 
 def asked(claim_digest: bytes | None, lease_token: LeaseToken | None) -> bytes | None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec.structs import replace
 
+from orchestrion.core import repeats
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.ids import LeaseToken
 from orchestrion.core.instants import SECOND, Instant, seconds_until
@@ -136,7 +137,7 @@ def complete(
     task: Task, now: Instant, lease_token: LeaseToken | None, done: Completion
 ) -> Task | Rejection:
     """End the task well; who did it and when stays readable. A repeat changes nothing."""
-    if _completed_so(task, lease_token, done):
+    if repeats.completed_so(task, lease_token, done):
         return task
     if refused := _not_held(task, COMPLETE, now, lease_token):
         return refused
@@ -159,7 +160,7 @@ def fail(
     A repeat changes nothing.
     """
     sent = None if lease_token is None else failure.digest(FAIL, lease_token)
-    if _given_back_so(task, lease_token, sent):
+    if repeats.given_back_so(task, lease_token, sent):
         return task
     return _not_held(task, FAIL, now, lease_token) or _failed(task, now, failure, sent)
 
@@ -172,7 +173,7 @@ def release(
     What was released too often counts as failed. A repeat changes nothing.
     """
     sent = failure.digest(RELEASE, lease_token)
-    if _given_back_so(task, lease_token, sent):
+    if repeats.given_back_so(task, lease_token, sent):
         return task
     if refused := _not_held(task, RELEASE, now, lease_token):
         return refused
@@ -202,9 +203,8 @@ def request_cancel(task: Task, now: Instant) -> Task | Rejection:
     task = released(task, now)
     if task.status is not CLAIMED:
         return cancel(task, now)
-    if refused := refusal(task, REQUEST_CANCEL, now):
-        return refused
-    return task if task.cancel_requested_at else replace(task, cancel_requested_at=now)
+    asked = task if task.cancel_requested_at else replace(task, cancel_requested_at=now)
+    return refusal(task, REQUEST_CANCEL, now) or asked
 
 
 def cancel(task: Task, now: Instant) -> Task | Rejection:
@@ -274,21 +274,6 @@ def _failed(task: Task, now: Instant, failure: Failure, sent: bytes | None) -> T
 
 def _after(now: Instant, seconds: int | None) -> Instant | None:
     return None if seconds is None else Instant(now + seconds * SECOND)
-
-
-def _completed_so(task: Task, lease_token: LeaseToken | None, done: Completion) -> bool:
-    """Tell whether the holder of the last lease completed the task with this very result."""
-    return (
-        task.status is COMPLETED
-        and lease_token is not None
-        and lease_token == task.lease_token
-        and done.same_as(Completion(result=task.result, output_id=task.output_id))
-    )
-
-
-def _given_back_so(task: Task, lease_token: LeaseToken | None, sent: bytes | None) -> bool:
-    """Tell whether the holder of the last lease gave the task back with this very request."""
-    return sent is not None and lease_token == task.lease_token and task.given_back_by == sent
 
 
 def _not_held(

@@ -34,6 +34,10 @@ SCHEDULE_BEHIND_SECONDS_MAX = 60
 # Several tasks in one request.
 BATCH_ITEMS_MAX = 100
 BATCH_BODY_BYTES_MAX = 2 * 1024 * 1024
+BATCH_BESIDE_BYTES_MAX = 64 * 1024
+BATCH_NAMES_MAX = 100
+# So much of a batch is read before others have their turn.
+BATCH_BYTES_AT_ONCE = 64 * 1024
 CLAIM_TASKS_MIN = 1
 CLAIM_TASKS_MAX = 50
 TASK_ID_LENGTH_MAX = 100
@@ -48,6 +52,10 @@ WAITERS_PER_ACCOUNT_MAX = 1_000
 WAITERS_PER_WORKER = 2
 WAITERS_FULL_WAIT_SECONDS = 5
 WATCHED_TASKS_MAX = 10_000
+# Waits that begin or end together read so many at a time.
+WAIT_READS_MAX = 64
+# The same task counts as often as somebody waits for it: so many are told of a commit at most.
+WATCH_ENTRIES_MAX = 25_000
 WAITED_CLAIM_WAIT_SECONDS = 1
 # A look for waiting claims sees the leases of an account that end so soon, and so many of them.
 LOOK_SECONDS_AHEAD = 10
@@ -95,5 +103,7 @@ AGAIN_MAX = 256
 # Explanations.
 COUNTED_MAX = 1_000
 SIMILAR_TYPES_MAX = 3
+# Compared for one claim at most; what looks nearest is compared first.
+SIMILAR_LETTERS_MAX = 10_000
 TYPES_COMPARED_MAX = 200
 TYPES_ASKED_MAX = 200

@@ -94,6 +94,8 @@ class View:
         self.lease_ends: dict[AccountId, Instant] = {}
         self.more_overdue: set[TypeKey] = set()
         self.unsettled: set[TypeKey] = set()
+        # Somebody is told of what an earlier transaction did: it must be as safe as that one's own.
+        self.repeated = False
         self.new_tasks: dict[TaskKey, Task] = {}
         self.changed_tasks: dict[TaskKey, Task] = {}
         self.deleted_tasks: list[TaskKey] = []

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant
-from orchestrion.core.task import ENDED, Status, Task
+from orchestrion.core.task import CANCELLED, COMPLETED, ENDED, Status, Task
+
+# No verb changes these any more; a dead task may be requeued.
+_FINAL: Final = frozenset({COMPLETED, CANCELLED})
 
 
 class Until(StrEnum):
@@ -43,23 +47,17 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.ANY
     until: Until = Until.TERMINAL
 
-    def met(self, first: Marks, latest: Marks) -> list[TaskId]:
-        """Name the tasks that have come to it; one that is gone has."""
-        return [
-            task_id
-            for task_id in self.ids
-            if task_id in first and self._is_met(first[task_id], latest.get(task_id))
-        ]
-
-    def reached(self, first: Marks, latest: Marks) -> bool:
-        """Tell whether enough of them have. Nobody waits for tasks that were not there."""
-        met = len(self.met(first, latest))
-        return met == len(first) or (met > 0 and self.mode is Mode.ANY)
-
-    def _is_met(self, first: Mark, latest: Mark | None) -> bool:
+    def met_by(self, first: Mark, latest: Mark | None) -> bool:
+        """Tell whether a task has come to it; one that is gone has, and one that stays as it is."""
         if latest is None:
             return True
-        return latest.status in ENDED if self.until is Until.TERMINAL else latest != first
+        if self.until is Until.TERMINAL:
+            return latest.status in ENDED
+        return latest.status in _FINAL or latest != first
+
+    def reached(self, met: int, of: int) -> bool:
+        """Tell whether enough of them have. Nobody waits for tasks that were not there."""
+        return met == of or (met > 0 and self.mode is Mode.ANY)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +69,23 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     timed_out: bool
 
 
-def seen(goal: Goal, first: Marks, latest: Marks) -> Seen:
-    """Sum up a wait."""
-    met = goal.met(first, latest)
+def seen(goal: Goal, first: Marks, latest: Mapping[TaskId, Mark | None]) -> Seen:
+    """Sum up a wait: `first` is how the tasks were when it began, as far as they were there."""
+    met, remaining, missing = [], [], []
+    for task_id in goal.ids:
+        mark = latest.get(task_id)
+        if mark is None or task_id not in first:
+            missing.append(task_id)
+        elif goal.met_by(first[task_id], mark):
+            met.append(task_id)
+        else:
+            remaining.append(task_id)
+    came = len(first) - len(remaining)
     return Seen(
-        met=[one for one in met if one in latest],
-        remaining=[one for one in goal.ids if one in first and one not in met],
-        missing=[one for one in goal.ids if one not in latest],
-        timed_out=not goal.reached(first, latest),
+        met=met,
+        remaining=remaining,
+        missing=missing,
+        timed_out=not goal.reached(came, len(first)),
     )
 
 

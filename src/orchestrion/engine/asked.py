@@ -6,9 +6,10 @@ from typing import Final
 
 from orchestrion.core.asking import Asks, merged
 from orchestrion.core.clock import Clock
-from orchestrion.core.ids import AccountId
+from orchestrion.core.ids import KEY_PREFIX, AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import TYPES_ASKED_MAX
+from orchestrion.engine.waiters import Waiters
 
 ACCOUNTS_MAX: Final = 1_000
 
@@ -16,8 +17,11 @@ ACCOUNTS_MAX: Final = 1_000
 class Asked:
     """The accounts that asked last, each with its latest types."""
 
-    def __init__(self, clock: Clock, accounts_max: int = ACCOUNTS_MAX) -> None:
+    def __init__(
+        self, clock: Clock, waiters: Waiters | None = None, accounts_max: int = ACCOUNTS_MAX
+    ) -> None:
         self._clock = clock
+        self._waiters = waiters
         self._accounts_max = accounts_max
         self._accounts: OrderedDict[AccountId, dict[str, Instant]] = OrderedDict()
         self._unsaved: OrderedDict[AccountId, dict[str, Instant]] = OrderedDict()
@@ -25,6 +29,8 @@ class Asked:
     def note(self, account_id: AccountId, types: Iterable[str]) -> None:
         """Take note that a worker asks for these types now."""
         now = self._clock.now()
+        # A key that was sent as a type by mistake is not to be kept anywhere.
+        types = [type_ for type_ in types if KEY_PREFIX not in type_]
         for kept in (self._accounts, self._unsaved):
             asks = kept.setdefault(account_id, {})
             for type_ in types:
@@ -39,6 +45,9 @@ class Asked:
 
     def at(self, account_id: AccountId, type_: str) -> Instant | None:
         """Tell when a worker last asked here, as far as that is remembered."""
+        if self._waiters is not None and self._waiters.waits_for((account_id, type_)):
+            # Whoever waits asks all the time.
+            return self._clock.now()
         return self._accounts.get(account_id, {}).get(type_)
 
     def unsaved(self, limit: int) -> Sequence[Asks]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrion.core.commands import ClaimNext
 from orchestrion.core.instants import Instant
-from orchestrion.core.outcomes import NoTask, Outcome
+from orchestrion.core.outcomes import Outcome
 from orchestrion.core.view import TypeKey
 
 
@@ -18,9 +18,10 @@ class Waiter:
 
     __slots__ = (
         "arrival",
+        "asks_for",
         "attempt",
         "command",
-        "empty",
+        "found_nothing",
         "future",
         "last",
         "lines",
@@ -36,8 +37,10 @@ class Waiter:
         self.attempt: asyncio.Future[Outcome] | None = None
         # The line that sent it because a task had come there, if one did.
         self.sure: Line | None = None
-        # Its latest empty outcome, and whether the next one is its answer.
-        self.empty: NoTask | None = None
+        # Whoever had just come when it was sent, if that is why; that may be itself.
+        self.asks_for: Waiter | None = None
+        # Whether it asked and there was nothing, and whether what it hears next is its answer.
+        self.found_nothing = False
         self.last = False
         # When it last began to ask, in seconds of the clock.
         self.rested_until = 0.0
@@ -46,6 +49,16 @@ class Waiter:
     def resting(self) -> bool:
         """Whether it may be sent to ask."""
         return self.attempt is None and not self.future.done()
+
+    @property
+    def answered(self) -> bool:
+        """Whether its claim has come to something that it has not heard yet."""
+        return self.attempt is not None and self.attempt.done()
+
+    @property
+    def keyed(self) -> bool:
+        """Whether another request may have claimed in its name."""
+        return self.command.lease.key is not None
 
     def __lt__(self, other: "Waiter") -> bool:
         return self.arrival < other.arrival

@@ -1,6 +1,6 @@
 """What the engine asks of the world: protocols that databases and observers fit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -10,7 +10,7 @@ from orchestrion.core.asking import Asks
 from orchestrion.core.claimable import Claimable
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
-from orchestrion.core.emptiness import TypeState
+from orchestrion.core.emptiness import TypeLeases, TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, PurchaseId, TaskId
 from orchestrion.core.instants import Instant
@@ -86,7 +86,11 @@ class Reader(Protocol):
         ...
 
     async def type_state(self, key: TypeKey) -> TypeState:
-        """Read what an account has of a type; bounded, whatever it has."""
+        """Read what of a type waits in an account; bounded, whatever it has."""
+        ...
+
+    async def type_leases(self, account_id: AccountId, types: Collection[str]) -> TypeLeases:
+        """Read what is held of some types, as far as it is among the first leases to end."""
         ...
 
     async def types(self, account_id: AccountId, limit: int) -> list[str]:

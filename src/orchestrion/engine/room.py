@@ -11,8 +11,8 @@ from orchestrion.core.limits import WAITERS_FULL_WAIT_SECONDS, WAITERS_MAX
 from orchestrion.core.outcomes import Rejection
 
 ACCOUNT_FULL: Final = (
-    "As many requests of this account wait here as may at a time. Let fewer wait, or ask without "
-    "wait_seconds."
+    "As many requests of this account wait here as may at a time. Let fewer wait, or ask with "
+    "wait_seconds 0."
 )
 PROCESS_FULL: Final = "As many requests wait here as this server can hold; nothing was changed."
 

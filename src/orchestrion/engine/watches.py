@@ -5,22 +5,23 @@ tasks.
 """
 
 import asyncio
-import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from orchestrion.core.clock import Clock
 from orchestrion.core.ids import AccountId, TaskId
-from orchestrion.core.limits import WATCHED_TASKS_MAX
+from orchestrion.core.limits import WATCH_ENTRIES_MAX, WATCHED_TASKS_MAX
 from orchestrion.core.outcomes import Rejection
 from orchestrion.core.view import TaskKey, View
 from orchestrion.core.watching import Goal, Mark, Marks, Seen, mark_of, seen
 from orchestrion.engine.alarm import Alarm
+from orchestrion.engine.endings import Endings
 from orchestrion.engine.ports import Observer
 from orchestrion.engine.room import FULL, Patience, Room
+from orchestrion.engine.turns import Turns
 from orchestrion.engine.writer import Writer
 
 # Where nobody else writes, and where others do.
@@ -29,10 +30,8 @@ SHARED_POLL_SECONDS: Final = 1.0
 # Polls of several processes drift apart.
 JITTER_SHARE: Final = 0.25
 POLL_TASKS_MAX: Final = 500
-# Waits whose time is up within one such span are answered together, at its end.
-SPAN_SECONDS: Final = 0.1
 
-Key = TypeVar("Key", TaskKey, int)
+Latest = Mapping[TaskId, Mark | None]
 
 
 class MarkReader(Protocol):
@@ -43,54 +42,73 @@ class MarkReader(Protocol):
         ...
 
 
+class Watched:
+    """One task that is waited for, and how it is as far as is known here."""
+
+    __slots__ = ("mark", "moment", "watches")
+
+    def __init__(self) -> None:
+        self.mark: Mark | None = None
+        # When that was told, in the order in which it was true; 0: nothing was told yet.
+        self.moment = 0
+        self.watches: set[Watch] = set()
+
+    def tell(self, task_id: TaskId, mark: Mark | None, moment: int) -> None:
+        """Take how the task was at a moment, unless something later is known."""
+        if moment < self.moment:
+            return
+        self.moment = moment
+        # Nearly always a poll finds what is known, and then nobody need look at it.
+        if mark == self.mark:
+            return
+        self.mark = mark
+        for watch in self.watches:
+            watch.tell(task_id, mark)
+
+
 class Watch:
     """One caller that waits."""
 
-    __slots__ = ("_first", "_latest", "_told", "account_id", "goal", "over")
+    __slots__ = ("_first", "_met", "account_id", "goal", "over")
 
     def __init__(self, account_id: AccountId, goal: Goal) -> None:
         self.account_id = account_id
         self.goal = goal
         self.over = asyncio.Event()
         self._first: Marks | None = None
-        self._latest: dict[TaskId, Mark] = {}
-        # When each task was last told of, in the order in which that was true.
-        self._told: dict[TaskId, int] = {}
+        # Kept up to date one by one, so that what is told of one task costs no look at the others.
+        self._met: set[TaskId] = set()
 
     @property
     def keys(self) -> Iterator[TaskKey]:
         """Name the tasks."""
         return ((self.account_id, task_id) for task_id in self.goal.ids)
 
-    def begin(self, marks: Marks, moment: int) -> None:
-        """Take how the tasks are when the wait begins."""
-        for task_id in self.goal.ids:
-            self._take(task_id, marks.get(task_id), moment)
-        self._first = marks
-        self._look()
+    def begin(self, first: Marks, latest: Latest) -> None:
+        """Take how the tasks were when the wait began, and how they are by now."""
+        self._first = first
+        self._met = {
+            task_id for task_id in first if self.goal.met_by(first[task_id], latest.get(task_id))
+        }
+        self._look(first)
 
-    def tell(self, task_id: TaskId, mark: Mark | None, moment: int) -> None:
-        """Take how a task was at a moment."""
-        self._take(task_id, mark, moment)
-        self._look()
-
-    @property
-    def seen(self) -> Seen:
-        """What became of the tasks."""
-        return seen(self.goal, self._first or {}, self._latest)
-
-    def _take(self, task_id: TaskId, mark: Mark | None, moment: int) -> None:
-        # Unless something later is known.
-        if moment < self._told.get(task_id, 0):
+    def tell(self, task_id: TaskId, mark: Mark | None) -> None:
+        """Take how a task is."""
+        first = self._first
+        if first is None or task_id not in first:
             return
-        self._told[task_id] = moment
-        if mark is None:
-            self._latest.pop(task_id, None)
+        if self.goal.met_by(first[task_id], mark):
+            self._met.add(task_id)
         else:
-            self._latest[task_id] = mark
+            self._met.discard(task_id)
+        self._look(first)
 
-    def _look(self) -> None:
-        if self._first is not None and self.goal.reached(self._first, self._latest):
+    def seen(self, latest: Latest) -> Seen:
+        """Sum up what became of the tasks."""
+        return seen(self.goal, self._first or {}, latest)
+
+    def _look(self, first: Marks) -> None:
+        if self.goal.reached(len(self._met), len(first)):
             self.over.set()
 
 
@@ -99,12 +117,14 @@ class Watches:
 
     def __init__(self, writer: Writer, reader: MarkReader, clock: Clock, room: Room) -> None:
         self._reader = reader
+        self._turns = Turns(reader)
         self._clock = clock
         self._room = room
         self._moments = count(1)
-        self._watched: dict[TaskKey, set[Watch]] = {}
-        # By the span in which their time is up.
-        self._ending: dict[int, set[Watch]] = {}
+        self._watched: dict[TaskKey, Watched] = {}
+        # How many tasks the watches name, one counted as often as it is named.
+        self._entries = 0
+        self._endings: Endings[Watch] = Endings(clock)
         self._alarm = Alarm(self.turn)
         self._stopping = False
         # How many wait, having seen how their tasks are.
@@ -119,39 +139,36 @@ class Watches:
     async def wait(self, account_id: AccountId, goal: Goal, patience: Patience) -> Seen | Rejection:
         """Wait until the tasks have come to it; not at all, if they have already."""
         watch = Watch(account_id, goal)
-        refused = self._refused(watch, patience)
-        if refused or not patience.seconds or self._stopping:
-            watch.begin(await self._reader.marks(account_id, goal.ids), next(self._moments))
-            return watch.seen if watch.over.is_set() or refused is None else refused
+        waits = patience.seconds > 0 and not self._stopping
+        refused = self._refused(watch, patience) if waits else None
+        if refused or not waits:
+            marks = await self._marks(watch)
+            watch.begin(marks, marks)
+            return watch.seen(marks) if watch.over.is_set() or refused is None else refused
         with self._entered(watch, patience.seconds):
             # Whatever is committed from here on is told, so nothing is missed while reading.
             moment = next(self._moments)
-            watch.begin(await self._reader.marks(account_id, goal.ids), moment)
-            began = self._clock.monotonic()
-            self.resting += 1
-            try:
-                await watch.over.wait()
-            finally:
-                self.resting -= 1
-                patience.waited = self._clock.monotonic() - began
-        return watch.seen
+            marks = await self._marks(watch)
+            for task_id in goal.ids:
+                self._watched[account_id, task_id].tell(task_id, marks.get(task_id), moment)
+            watch.begin(marks, self._latest(watch))
+            await self._rest(watch, patience)
+            return watch.seen(self._latest(watch))
 
     def stop(self) -> None:
         """Answer everybody, and let nobody wait any more."""
         self._stopping = True
         self._alarm.cancel()
-        for watches in self._ending.values():
+        for watches in self._endings.everybody():
             _end(watches)
 
     def turn(self) -> None:
         """Answer those whose time is up."""
-        monotonic = self._clock.monotonic()
-        for span, watches in self._ending.items():
-            if span * SPAN_SECONDS <= monotonic:
-                _end(watches)
-        waits = [left for one in self._ending if (left := one * SPAN_SECONDS - monotonic) > 0]
-        if waits:
-            self._alarm.within(min(waits))
+        for watches in self._endings.take_ended():
+            _end(watches)
+        soonest = min(self._endings.seconds_left(), default=None)
+        if soonest is not None:
+            self._alarm.within(soonest)
 
     async def poll(self) -> None:
         """Read how everything is that is waited for."""
@@ -181,41 +198,58 @@ class Watches:
             self._tell(key, None, moment)
 
     def _tell(self, key: TaskKey, mark: Mark | None, moment: int) -> None:
-        for watch in self._watched.get(key, ()):
-            watch.tell(key[1], mark, moment)
+        watched = self._watched.get(key)
+        if watched is not None:
+            watched.tell(key[1], mark, moment)
+
+    async def _marks(self, watch: Watch) -> Marks:
+        async with self._turns as reader:
+            return await reader.marks(watch.account_id, watch.goal.ids)
+
+    def _latest(self, watch: Watch) -> Latest:
+        return {key[1]: self._watched[key].mark for key in watch.keys}
+
+    async def _rest(self, watch: Watch, patience: Patience) -> None:
+        began = self._clock.monotonic()
+        self.resting += 1
+        try:
+            await watch.over.wait()
+        finally:
+            self.resting -= 1
+            patience.waited = self._clock.monotonic() - began
 
     def _refused(self, watch: Watch, patience: Patience) -> Rejection | None:
         new = sum(key not in self._watched for key in watch.keys)
         if len(self._watched) + new > WATCHED_TASKS_MAX:
             return FULL
+        if self._entries + len(watch.goal.ids) > WATCH_ENTRIES_MAX:
+            return FULL
         return self._room.refused(watch.account_id, patience.waiters_max)
 
     @contextmanager
     def _entered(self, watch: Watch, seconds: float) -> Iterator[None]:
-        span = math.ceil((self._clock.monotonic() + seconds) / SPAN_SECONDS)
+        span = self._endings.add(watch, seconds)
         self._room.enter(watch.account_id)
+        self._entries += len(watch.goal.ids)
         for key in watch.keys:
-            self._watched.setdefault(key, set()).add(watch)
-        self._ending.setdefault(span, set()).add(watch)
+            self._watched.setdefault(key, Watched()).watches.add(watch)
         self._alarm.within(seconds)
         try:
             yield
         finally:
             self._room.leave(watch.account_id)
+            self._entries -= len(watch.goal.ids)
             for key in watch.keys:
-                _discard(self._watched, key, watch)
-            _discard(self._ending, span, watch)
+                watches = self._watched[key].watches
+                watches.discard(watch)
+                if not watches:
+                    del self._watched[key]
+            self._endings.remove(watch, span)
 
 
 def _end(watches: Iterable[Watch]) -> None:
     for watch in watches:
         watch.over.set()
-
-
-def _discard(sets: dict[Key, set[Watch]], key: Key, watch: Watch) -> None:
-    sets[key].discard(watch)
-    if not sets[key]:
-        del sets[key]
 
 
 def _in_parts(keys: Iterable[TaskKey]) -> list[tuple[AccountId, Sequence[TaskId]]]:

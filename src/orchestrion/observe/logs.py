@@ -8,6 +8,7 @@ from typing import Literal, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from orchestrion.core.faults import Unavailable
 from orchestrion.core.instants import Instant, format_instant
 from orchestrion.engine.ports import Clock, RequestRecord
 from orchestrion.observe.lines import RequestLine
@@ -63,12 +64,13 @@ class Logs:
     def fault(self, event: str, request_id: str, error: BaseException) -> None:
         """Log that something broke, written at once.
 
-        With its traceback, unless more than a few broke within this second.
+        With its traceback, unless more than a few broke within this second. Where the database
+        is away that is no bug, and every request says so.
         """
         fields: dict[str, Value] = {"fault": type(error).__qualname__}
         if request_id:
             fields["request_id"] = request_id
-        if self._traceback_fits():
+        if not isinstance(error, Unavailable) and self._traceback_fits():
             fields["exception"] = traceback_text(error)
         else:
             fields["message"] = str(error)

@@ -27,7 +27,7 @@ class ProcessObserver:
         self._metrics.batch(record)
 
     def fault(self, event: str, request_id: str, error: BaseException) -> None:
-        """Log what broke, with its traceback, and count it."""
+        """Log what broke and count it."""
         self._metrics.fault(event)
         self._logs.fault(event, request_id, error)
 

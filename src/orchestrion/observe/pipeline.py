@@ -21,6 +21,7 @@ EXCEPTION = "exception"
 FIELDS = frozenset(
     {
         "account",
+        "away_seconds",
         "call",
         "count",
         "debug_id",
@@ -33,6 +34,7 @@ FIELDS = frozenset(
         "logger",
         "message",
         "method",
+        "next_start_seconds",
         "operation",
         "plans",
         "port",
@@ -43,6 +45,7 @@ FIELDS = frozenset(
         "signal",
         "status",
         "store",
+        "up_to_seconds",
         "url",
         "version",
         "worker",

@@ -20,6 +20,13 @@ POSTGRES_PARAMETERS = frozenset(
         *("application_name", "options", "search_path"),
     }
 )
+# What the driver would take no notice of, or refuse only when it connects.
+_VALUES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    # The service writes; it goes where it can.
+    "target_session_attrs": ("any", "primary", "read-write"),
+}
 
 # What stands between a server and PostgreSQL; "transaction" is PgBouncer's pool mode.
 Pooler: TypeAlias = Literal["none", "transaction"]
@@ -124,6 +131,9 @@ def _parameters(query: str) -> dict[str, str]:
         raise ValueError("a parameter is given twice")
     if not parameters.keys() <= POSTGRES_PARAMETERS:
         raise ValueError(f"its parameters may be {', '.join(sorted(POSTGRES_PARAMETERS))}")
+    for name, allowed in _VALUES.items():
+        if parameters.get(name, allowed[0]) not in allowed:
+            raise ValueError(f"its {name} may be {', '.join(allowed)}")
     return parameters
 
 

@@ -63,17 +63,29 @@ def due(applied: Collection[Applied], known: Sequence[Migration], phase: Phase) 
     return [migration for migration in lacking if migration.phase == "pre"]
 
 
-def refuse_newer(applied: Collection[Applied], known: Sequence[Migration]) -> None:
-    """Raise StoreRefused if anything was applied that this program does not know."""
+def newer(applied: Collection[Applied], known: Sequence[Migration]) -> str:
+    """Say that something was applied that this program does not know; nothing if that is not so."""
     newest_known = max((migration.number for migration in known), default=0)
     newest = max((record.number for record in applied), default=0)
-    if newest > newest_known:
-        raise StoreRefused(
-            f"the database has schema {newest}, this program knows {newest_known}: "
-            "run a newer version"
-        )
+    if newest <= newest_known:
+        return ""
+    return (
+        f"the database has schema {newest}, this program knows {newest_known}: run a newer version"
+    )
+
+
+def departed(applied: Collection[Applied], known: Sequence[Migration]) -> str:
+    """Say that a newer version has taken away what this program may need; else nothing."""
+    return newer([record for record in applied if record.phase == "post"], known)
+
+
+def refuse_newer(applied: Collection[Applied], known: Sequence[Migration]) -> None:
+    """Raise StoreRefused if anything was applied that this program does not know."""
+    if why := newer(applied, known):
+        raise StoreRefused(why)
 
 
 def refuse_departed(applied: Collection[Applied], known: Sequence[Migration]) -> None:
     """Raise StoreRefused if a newer version has taken away what this program may need."""
-    refuse_newer([record for record in applied if record.phase == "post"], known)
+    if why := departed(applied, known):
+        raise StoreRefused(why)

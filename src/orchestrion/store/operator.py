@@ -18,7 +18,7 @@ from orchestrion.core.plans import Catalogue
 from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.core.purchasing import decide
 from orchestrion.core.view import View
-from orchestrion.store.migrate import Migration, Phase, Selection
+from orchestrion.store.migrate import Applied, Migration, Phase, Selection
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +71,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator sets for an account."""
 
     require_lease_token: bool
+
+
+def schema_checks(found: Sequence[Applied], too_new: str) -> list[Check]:
+    """Tell of a schema that this program refuses, if `too_new` says why it does."""
+    newest = max((record.number for record in found), default=0)
+    return [Check(name="schema", value=str(newest), advice=too_new)] if too_new else []
 
 
 class Operator(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from orchestrion.api.serving.listener import listen
+from orchestrion.api.serving.listener import listen, take
 from orchestrion.api.serving.server import CANCEL_SECONDS
 from orchestrion.api.serving.stopping import stop_on_signals
 from orchestrion.core.instants import Instant
@@ -61,7 +61,8 @@ async def _launch(settings: Settings, command: Sequence[str]) -> Launch:
     # dead or stuck the others take its share. Queues of their own (SO_REUSEPORT) spread bursts
     # more evenly (64 at once over two: 31 and 33, not 23 and 41; over a second both are even),
     # but leave what the kernel dealt to a missing worker waiting for it.
-    listeners = await listen(settings.host, settings.port)
+    # The first worker begins to listen: until it serves, callers are refused and do not wait.
+    listeners = await take(settings.host, settings.port)
     metrics = [
         await listen(settings.metrics_host, port, purpose=" for metrics")
         for port in settings.metrics_ports

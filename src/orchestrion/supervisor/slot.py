@@ -62,17 +62,15 @@ class Slot:
                 await self._mourn(self._started[-1])
 
     async def keep(self, launch: Launch) -> None:
-        """Have another worker serve whenever one died, for ever."""
-        while (child := self._serving) is not None:
-            await child.ended()
-            async with self._turn:
-                if child is not self._serving:
-                    continue
-                if child.served_seconds >= self._limits.steady_seconds:
-                    self._deaths = 0
-                await self._mourn(child)
-                while not await self._fill(launch):
-                    await self._mourn(self._started[-1])
+        """Have a worker serve here whenever none does, for ever."""
+        while True:
+            last = self._serving
+            if last is not None:
+                await last.ended()
+                if last is self._serving:
+                    await self._mourn(last)
+            while (failed := await self._replace(last, launch)) is not None:
+                await self._mourn(failed)
 
     async def renew(self, launch: Launch) -> bool:
         """Have a new worker serve before the old one leaves; false where the old one stays."""
@@ -92,6 +90,14 @@ class Slot:
         if not await child.end(self._limits.stop_seconds):
             self._logs.error("worker killed", worker=self._index, seconds=self._limits.stop_seconds)
 
+    async def _replace(self, last: Child | None, launch: Launch) -> Child | None:
+        """Have a worker serve in another's place, unless one does; gives one that did not start."""
+        # Others have their turn between two tries: a renewal does not wait for what cannot start.
+        async with self._turn:
+            if last is not self._serving or await self._fill(launch):
+                return None
+            return self._started[-1]
+
     async def _fill(self, launch: Launch) -> bool:
         child = Child(launch, self._index)
         self._started = [*self.children, child]
@@ -102,14 +108,16 @@ class Slot:
         return False
 
     async def _mourn(self, child: Child) -> None:
+        if child.served_seconds >= self._limits.steady_seconds:
+            self._deaths = 0
         seconds = self._limits.wait_seconds_min * 2 ** min(self._deaths, 30)
         seconds = min(seconds, self._limits.wait_seconds_max)
         seconds *= (1 + random.random()) / 2  # noqa: S311 - no secret
         self._deaths += 1
         self._logs.warning(
-            "worker died",
+            "worker died" if child.served_seconds else "worker did not start",
             worker=self._index,
             reason=described(child.code),
-            seconds=round(seconds, 3),
+            next_start_seconds=round(seconds, 3),
         )
         await asyncio.sleep(seconds)

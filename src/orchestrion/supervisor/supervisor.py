@@ -41,21 +41,17 @@ class Supervisor:
     async def _keep(self, renew: asyncio.Event) -> None:
         """Never ends but by a fault."""
         # One at first: so what keeps all from starting is said once, and the schema is changed
-        # by one.
+        # by one. What keeps a later one from it does not concern those that serve.
         await self._slots[0].begin(self._launch)
         self._launch = replace(self._launch, greets=False)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._slots[0].keep(self._launch))
                 for slot in self._slots[1:]:
-                    group.create_task(self._begin_and_keep(slot))
+                    group.create_task(slot.keep(self._launch))
                 group.create_task(self._renew_whenever(renew))
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from faults
-
-    async def _begin_and_keep(self, slot: Slot) -> None:
-        await slot.begin(self._launch)
-        await slot.keep(self._launch)
 
     async def _renew_whenever(self, renew: asyncio.Event) -> None:
         while True:

@@ -41,11 +41,19 @@ class Seen(enum.Enum):
 class Server:
     """One server's way to the database: transactions in one piece, or step by step."""
 
-    def __init__(self, session: Session, pool: Pool, loader: Loader, catalogue: Catalogue) -> None:
+    def __init__(
+        self, session: Session, pool: Pool, make: Callable[[], Loader], catalogue: Catalogue
+    ) -> None:
         self.session = session
-        self._loader = loader
+        self._pool = pool
+        self._make = make
         self._catalogue = catalogue
-        self._store = PostgresStore(pool, loader, lambda _: None)
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing any more of what was claimed where: rows were put there from elsewhere."""
+        self._loader = self._make()
+        self._store = PostgresStore(self._pool, self._loader, lambda _: None)
 
     @property
     def pid(self) -> int:
@@ -136,8 +144,8 @@ async def meeting(url: str, catalogue: Catalogue, given: Clock | None) -> AsyncI
         await pool.open()
         pools.append(pool)
         sessions.append(await open_session(place, WRITER))
-        loader = Loader(catalogue.lease_bounds, given, place.batches)
-        return Server(sessions[-1], pool, loader, catalogue)
+        make = partial(Loader, catalogue.lease_bounds, given, place.batches)
+        return Server(sessions[-1], pool, make, catalogue)
 
     try:
         one, other = await server(), await server()

@@ -37,7 +37,7 @@ def test_every_error_of_the_driver_has_a_name_of_ours(kind: type[Exception]) -> 
 
     assert isinstance(before_commit(error), Conflict | Poison | Unavailable)
     assert isinstance(at_commit(error), Conflict | Poison | Unknown)
-    assert isinstance(on_connecting(error), StoreRefused | Unavailable)
+    assert isinstance(on_connecting(error, "db:5432"), StoreRefused | Unavailable)
 
 
 @pytest.mark.parametrize("kind", RAISED)

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 
 from orchestrion.core.account import Account, RequestCount
 from orchestrion.core.asking import Asks
-from orchestrion.core.faults import Poison, Unavailable
+from orchestrion.core.faults import Poison, StoreRefused, Unavailable
 from orchestrion.core.ids import AccountId, KeyId
 from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.listing import PageQuery
@@ -37,7 +37,7 @@ from tests.databases import (
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, a_purchase, a_task, a_task_id
 from tests.harness import running
 from tests.http.callers import Caller, ok, stranger
-from tests.pgbouncer import SESSIONS, PgBouncer
+from tests.pgbouncer import SESSIONS, Manner, PgBouncer
 
 pytestmark = pytest.mark.pgbouncer
 BACK_SECONDS = 10
@@ -256,6 +256,15 @@ async def read_everything(reader: Reader, key_hash: bytes) -> None:
     for status in (None, *Status):
         await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, status=status))
     await reader.page(PageQuery(account_id=ACCOUNT_ID, limit=50, type="report"))
+    assert (await reader.tasks(ACCOUNT_ID, [a_task_id(1)])).tasks
+    assert await reader.marks(ACCOUNT_ID, [a_task_id(1)])
+    await reader.next_due([(ACCOUNT_ID, "report")])
+    await reader.type_state((ACCOUNT_ID, "report"))
+    await reader.type_leases(ACCOUNT_ID, ["report"])
+    assert await reader.types(ACCOUNT_ID, 10)
+    await reader.ahead(a_task(), 10)
+    await reader.leases(ACCOUNT_ID, 10)
+    assert await reader.asks(ACCOUNT_ID)
     assert await reader.account(ACCOUNT_ID)
     assert await reader.principal(key_hash)
     assert await reader.request_counts(Instant(0))
@@ -322,3 +331,49 @@ async def _ask_slowly(pool: Pool) -> tuple[object, ...]:
     async with pool.connection() as session:
         ((_, *settings),) = await session.fetch(LEFT_BEHIND)
         return tuple(settings)
+
+
+# --- other modes, and mistakes
+
+
+async def test_in_session_mode_a_task_lives_its_life_with_the_same_setting(
+    databases: Databases,
+) -> None:
+    # A session for each connection of the service, and for operators.
+    manner = Manner(mode="session", sessions=10)
+    with (
+        PgBouncer(databases.postgres.url, manner) as pooler,
+        databases.postgres.made() as database,
+    ):
+        pooled = Pooled(databases.postgres.desk, database.url)
+        pooled.pooler = pooler
+        async with caller_on(pooled) as caller:
+            created = ok(await caller.create(), 201)
+            claim = ok(await caller.claim_next())
+            ended = ok(await caller.do("complete", created["id"], lease_token=claim["lease_token"]))
+        pooled.close()
+
+    assert ended["status"] == "completed"
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_without_the_setting_the_start_is_refused_at_once_and_told_of_it(
+    databases: Databases, mode: str
+) -> None:
+    with PgBouncer(databases.postgres.url, Manner(mode=mode)) as pooler:
+        name = databases.postgres.bare().rpartition("/")[2]
+
+        with pytest.raises(StoreRefused, match="say --database-pooler transaction"):
+            await prepare(Place(url=pooler.url(name), opening_seconds=1_000))
+
+
+@pytest.mark.parametrize("password", ["", ":wrong"])
+async def test_a_wrong_password_is_refused_at_once(databases: Databases, password: str) -> None:
+    with PgBouncer(databases.postgres.url, Manner(auth="scram-sha-256")) as pooler:
+        (pooler.folder / "users").write_text('"someone" "right"\n', "utf-8")
+        pooler.stop()
+        pooler.start()
+        url = f"postgresql://someone{password}@127.0.0.1:{pooler.port}/postgres"
+
+        with pytest.raises(StoreRefused, match="refuses the connection at 127"):
+            await prepare(Place(url=url, pooler="transaction", opening_seconds=1_000))

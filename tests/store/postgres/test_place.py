@@ -8,7 +8,7 @@ SECRET = "s3cr3t"
 def test_what_is_shown_of_an_address_holds_no_secret() -> None:
     place = Place(url=f"postgresql://me:{SECRET}@one,two:5433/name?sslpassword={SECRET}")
 
-    assert place.shown == "postgresql://one,two:5433/name"
+    assert place.shown == "postgresql://me@one,two:5433/name"
     assert SECRET not in repr(place)
 
 
@@ -50,3 +50,21 @@ def test_a_client_waits_a_little_longer_than_the_statement_may_take() -> None:
 
     assert place.command_seconds(READER) == READER.statement_seconds + place.answer_seconds
     assert place.command_seconds(OPERATOR) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "points"),
+    [
+        ("postgresql://me:a@one,two:5433/name", ("one:5432", "two:5433")),
+        ("postgresql://[::1],[::2]:5433/name", ("[::1]:5432", "[::2]:5433")),
+        ("postgresql:///name?host=/run/pg&port=9", ("/run/pg/.s.PGSQL.9",)),
+        ("postgresql://%2Frun%2Fpg/name", ("/run/pg/.s.PGSQL.5432",)),
+        ("postgresql:///name?host=one", ("one:5432",)),
+        ("postgresql:///name", ("the default address",)),
+    ],
+)
+def test_what_an_address_leads_to_is_named(url: str, points: tuple[str, ...]) -> None:
+    place = Place(url=url)
+
+    assert place.points() == points
+    assert len(place.addresses()) == len(points)

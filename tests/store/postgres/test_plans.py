@@ -204,7 +204,7 @@ ASKS: Final = {
     "load_type_state": Ask("load_type_state", (None, MIXED, "report", FEW), 3 * FEW),
     "load_type_state, much for later": Ask("load_type_state", (None, LATER, "report", PAGE), PAGE),
     "load_type_state, much has ended": Ask("load_type_state", (None, OVER, "report", PAGE), PAGE),
-    "load_type_state, many leases": Ask("load_type_state", (None, LEASED, "report", PAGE), PAGE),
+    "list_leases": Ask("list_leases", (LEASED, ["report"], PAGE), PAGE),
     "list_types": Ask("list_types", (MIXED, PAGE), 3),
     "count_ahead": Ask("count_ahead", (None, MIXED, "report", 50, NOW, LAST, FEW), FEW),
     "count_ahead, much for later": Ask(

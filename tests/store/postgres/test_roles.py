@@ -46,7 +46,8 @@ class Site:
     """A database, and the ways into it."""
 
     def __init__(self, server: PostgresServer, name: str) -> None:
-        self._server = server
+        self.server = server
+        self.name = name
         self.url = server.createdb(name)
 
     def place(self, role: str) -> Place:
@@ -57,7 +58,7 @@ class Site:
 
     def psql(self, script: str, role: str = OWNER) -> str:
         run = subprocess.run(
-            [self._server.bin / "psql", "--no-psqlrc", "--quiet", self.place(role).url],
+            [self.server.bin / "psql", "--no-psqlrc", "--quiet", self.place(role).url],
             input=script,
             capture_output=True,
             text=True,
@@ -108,6 +109,17 @@ async def test_the_runtime_role_is_told_who_must_set_the_database_up(site: Site)
     site.psql(ROLES)
 
     with pytest.raises(StoreRefused, match=r"lacks 0001_pre_initial.sql.*`orchestrion db migrate`"):
+        await prepare(site.place(RUNTIME))
+    with pytest.raises(StoreRefused, match=r"orchestrion_migrator of `orchestrion db sql --roles`"):
+        await migrate(site.place(RUNTIME), "pre")
+
+
+async def test_a_role_without_rights_is_named_and_told_where_they_stand(site: Site) -> None:
+    other = Site(site.server, f"{site.name}_other")
+    other.psql(ROLES)
+    await prepare(site.place(OWNER))
+
+    with pytest.raises(StoreRefused, match=f"{RUNTIME}@.*permission denied .*sql --roles"):
         await prepare(site.place(RUNTIME))
 
 

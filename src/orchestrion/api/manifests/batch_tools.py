@@ -41,7 +41,10 @@ BATCH_TOOLS = (
         description=(
             "Renew the leases of several tasks you hold in one call, each as heartbeat does. "
             "Give each item its lease_token. Stop working on those that are answered with "
-            "lease_expired. " + _NEXT_OF_EACH + "Next: go on, then complete_tasks or fail_tasks."
+            "lease_expired. Where agent_contract.cancel_requested stands in an item, its work is "
+            "no longer wanted: stop, and name it to fail_tasks. "
+            + _NEXT_OF_EACH
+            + "Next: go on, then complete_tasks or fail_tasks."
         ),
         idempotent=True,
     ),

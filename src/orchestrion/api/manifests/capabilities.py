@@ -72,6 +72,8 @@ def _limits() -> Json:
         "batch": {
             "items_max": limits.BATCH_ITEMS_MAX,
             "body_bytes_max": limits.BATCH_BODY_BYTES_MAX,
+            "beside_items_bytes_max": limits.BATCH_BESIDE_BYTES_MAX,
+            "fields_max": limits.BATCH_NAMES_MAX,
         },
         "waiting_claims": {
             "wait_seconds": _range(0, limits.WAIT_SECONDS_MAX, 0),
@@ -81,6 +83,7 @@ def _limits() -> Json:
             "per_worker_of_the_plan": limits.WAITERS_PER_WORKER,
             "tasks_per_request_max": limits.WAIT_TASKS_MAX,
             "tasks_per_server_max": limits.WATCHED_TASKS_MAX,
+            "tasks_of_all_requests_per_server_max": limits.WATCH_ENTRIES_MAX,
         },
         "claim_max_tasks": {"min": limits.CLAIM_TASKS_MIN, "max": limits.CLAIM_TASKS_MAX},
         "payload_and_result": {

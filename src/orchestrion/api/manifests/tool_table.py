@@ -70,7 +70,9 @@ _TOOLS = (
         description=(
             "Become the worker of a task for as long as its lease lasts. Give type to get the "
             "next task of that type (or types, for several), or task_id to get that very task; "
-            "give exactly one of them. With wait_seconds the call waits for a task of the type. "
+            "give exactly one of them. With wait_seconds the call waits for a task of the type; "
+            "with max_tasks it takes up to so many, all of them in tasks, each with a lease_token "
+            "of its own, and the first of them is task as well. "
             "Keep the lease_token of the answer. task is null when nothing can be claimed now: "
             "wait retry_after_seconds, then call again. Next: do the work that payload "
             "describes, call heartbeat every recommended_heartbeat_interval_seconds, then "

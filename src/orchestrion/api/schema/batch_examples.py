@@ -5,7 +5,7 @@ from orchestrion.api.http import Request
 from orchestrion.api.respond import Responder
 from orchestrion.api.schema import scenes
 from orchestrion.core import batch_guidance, lifecycle
-from orchestrion.core.contract import AgentContract
+from orchestrion.core.batch_guidance import Advice
 from orchestrion.core.ids import LeaseToken, RequestId
 from orchestrion.core.lease import Completion
 from orchestrion.core.operations import BY_NAME
@@ -23,7 +23,7 @@ def batch_examples(responder: Responder) -> dict[str, bytes]:
     late = lifecycle.complete(scenes.CLAIMED, later, _OLD, Completion())
     assert isinstance(late, Rejection), "the token of another claim"
 
-    def written(operation: str, after: AgentContract, *outcomes: Outcome) -> bytes:
+    def written(operation: str, after: Advice, *outcomes: Outcome) -> bytes:
         items = [_item(operation, outcome) for outcome in outcomes]
         return write_items(responder, items, after)
 
@@ -31,12 +31,12 @@ def batch_examples(responder: Responder) -> dict[str, bytes]:
         "items_created": written("create_task", batch_guidance.CREATED, created, again),
         "items_completed": written(
             "complete_task",
-            batch_guidance.FINISHED,
+            batch_guidance.COMPLETED,
             Changed(task=scenes.COMPLETED, now=later),
             late,
         ),
         "items_failed": written(
-            "fail_task", batch_guidance.FINISHED, Changed(task=scenes.DELAYED, now=later)
+            "fail_task", batch_guidance.FAILED, Changed(task=scenes.DELAYED, now=later)
         ),
         "items_renewed": written(
             "heartbeat", batch_guidance.RENEWED, Held(task=scenes.RENEWED, now=later)

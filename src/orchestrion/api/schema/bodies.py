@@ -53,7 +53,7 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "mode": "Whether to answer once any of them has come to it, or all.",
         "until": "What to wait for. terminal: the task is completed, cancelled or in dead_letter. "
         "change: its status, attemptCount or cancelRequestedAt differ from what they were when "
-        "the request came.",
+        "the request came, or it is completed or cancelled and changes no more.",
         "max_tasks": "How many tasks to hand out at most; all of them stand in `tasks`. Each has a "
         "lease of its own, and counts as one claim.",
         "worker_id": "A label for people, shown as claimedBy. It grants nothing.",

@@ -220,12 +220,14 @@ _CLAIM_EMPTY = struct(
             "Why. unknown_type: no task of the type is stored; look at similar_types. no_tasks: "
             "all of them have ended. all_scheduled, all_leased: what there is waits for its "
             "schedule, or is in the hands of workers; of both, what ends first. Absent where a "
-            "task became claimable in this very moment.",
+            "task became claimable in this very moment, or where the account has so many leases "
+            "that not all are looked at.",
             Reason,
         ),
         "next_claimable_at": instant(
             "When a task of the type becomes claimable if nobody does anything: the first "
-            "schedule to come, or the first lease to end with attempts left. Absent if none will."
+            "schedule to come, or the first lease to end with attempts left. Absent if none will, "
+            "or if that cannot be told."
         ),
         "counts": struct(
             f"What is stored of the type, each number up to {limits.COUNTED_MAX:,}.",

@@ -177,7 +177,7 @@ QUERY: Mapping[str, Schema] = {
         **choice(
             "What to wait for. terminal: the task is completed, cancelled or in dead_letter. "
             "change: its status, attemptCount or cancelRequestedAt differ from what they were "
-            "when the request came.",
+            "when the request came, or it is completed or cancelled and changes no more.",
             Until,
         ),
         "default": Until.TERMINAL,

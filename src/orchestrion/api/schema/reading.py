@@ -61,15 +61,17 @@ _EXPLANATION = struct(
             ),
         },
         "place_in_line": struct(
-            "Where a claimable task stands among those of its type.",
+            "Where a claimable task stands among those of its type. A task whose lease has just "
+            "ended is counted some seconds later.",
             {
                 "ahead": whole("Tasks that claims would hand out before it.", minimum=0),
                 "capped": flag("Whether there are more ahead than are counted."),
             },
         ),
         "last_asked_at": instant(
-            "When a worker last asked for a task of this type; what it asked another server is "
-            "known here some seconds later. Absent: nobody did, as far as is remembered."
+            "When a worker last asked for a task of this type: now, while one waits here; what "
+            "it asked another server is known here some seconds later. Absent: nobody did, as far "
+            "as is remembered."
         ),
         **_CONTRACT,
     },

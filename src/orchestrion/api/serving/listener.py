@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Connections that may wait to be accepted.
 BACKLOG = 2_048
@@ -24,18 +24,39 @@ async def listen(
 
     Raises CannotListen, which tells the purpose too.
     """
+    sockets = await take(host, port, purpose=purpose)
+    begin(sockets, f"{host}:{port}{purpose}", backlog)
+    return sockets
+
+
+def begin(sockets: Sequence[socket.socket], place: str, backlog: int = BACKLOG) -> None:
+    """Listen on what was taken; closes it and raises CannotListen where another was faster."""
+    try:
+        for taken in sockets:
+            taken.listen(backlog)
+    except OSError as error:
+        for taken in sockets:
+            taken.close()
+        raise _cannot(place, error) from error
+
+
+async def take(host: str, port: int, *, purpose: str = "") -> list[socket.socket]:
+    """Take the addresses as `listen` does, but refuse callers until somebody listens there."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         places = {(family, (name, port, *rest)) for family, _, _, _, (name, _, *rest) in found}
-        return _listen_all(places, backlog)
+        return _take_all(places)
     except (OSError, OverflowError, UnicodeError) as error:
-        place = f"{host}:{port}{purpose}"
-        raise CannotListen(f"cannot listen on {place}: {_reason(error)}") from error
+        raise _cannot(f"{host}:{port}{purpose}", error) from error
 
 
-def _listen_all(places: Iterable[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+def _cannot(place: str, error: Exception) -> CannotListen:
+    return CannotListen(f"cannot listen on {place}: {_reason(error)}")
+
+
+def _take_all(places: Iterable[tuple[int, Address]]) -> list[socket.socket]:
     """Leave out what this machine lacks, such as IPv6, as long as something remains."""
     sockets: list[socket.socket] = []
     lacking: OSError | None = None
@@ -43,7 +64,7 @@ def _listen_all(places: Iterable[tuple[int, Address]], backlog: int) -> list[soc
         for family, (name, port, *rest) in sorted(places):
             chosen = sockets[0].getsockname()[1] if sockets else port
             try:
-                sockets.append(_listen_on(family, (name, chosen, *rest), backlog))
+                sockets.append(_taken(family, (name, chosen, *rest)))
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
@@ -57,7 +78,7 @@ def _listen_all(places: Iterable[tuple[int, Address]], backlog: int) -> list[soc
     return sockets
 
 
-def _listen_on(family: int, address: Address, backlog: int) -> socket.socket:
+def _taken(family: int, address: Address) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.settimeout(0)
@@ -67,7 +88,6 @@ def _listen_on(family: int, address: Address, backlog: int) -> socket.socket:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind(address)
-        opened.listen(backlog)
     except BaseException:
         opened.close()
         raise

@@ -31,6 +31,7 @@ from orchestrion.api.serving.refusals import (
     TOO_MANY_PIPELINED,
     Refusal,
 )
+from orchestrion.api.serving.whole import WholeAnswers
 
 
 class Refused(Exception):
@@ -280,7 +281,7 @@ class ServiceProtocol(HttpToolsProtocol):
         in_body, self.phase = self.phase is BODY, REFUSED
         if in_body and self.cycle.response_started:
             self.cycle.disconnected = True
-            self.transport.close()
+            self.cycle.transport.close()
             return
         if in_body:
             self._abandon(self.cycle)
@@ -326,7 +327,7 @@ class ServiceProtocol(HttpToolsProtocol):
     async def _run(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Run the application for one request; a cancelled one is of interest to nobody."""
         try:
-            await app(cycle.scope, cycle.receive, cycle.send)
+            await app(cycle.scope, cycle.receive, WholeAnswers(cycle).send)
         except asyncio.CancelledError as error:
             if not cycle.disconnected:
                 self._fail(cycle, error)
@@ -347,7 +348,7 @@ class ServiceProtocol(HttpToolsProtocol):
         cycle.disconnected = True
         self.running = None
         if cycle.response_started:
-            self.transport.close()
+            cycle.transport.close()
             return
         self._leave(self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED, request_id))
 

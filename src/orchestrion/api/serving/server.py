@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from orchestrion.api.serving.gate import Gate, ProtocolHooks
-from orchestrion.api.serving.listener import BACKLOG, listen
+from orchestrion.api.serving.listener import BACKLOG, begin, take
 from orchestrion.api.serving.phases import ProtocolLimits
 from orchestrion.api.serving.protocol import ServiceProtocol
 
@@ -31,7 +31,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int  # 0 lets the system choose
-    # Sockets that listen already, in place of host and port; the server closes them.
+    # Sockets that are taken already, in place of host and port; the server closes them.
     listeners: Sequence[socket.socket] = ()
     hooks: ProtocolHooks
     limits: ProtocolLimits = ProtocolLimits()
@@ -59,9 +59,8 @@ async def serve_http(app: ASGIApp, options: ServerOptions, lifecycle: ServerLife
     Order of a stop: `on_stopping`; `drain_delay_seconds` of further service; the listener closes;
     up to `shutdown_seconds` for requests to finish; what is left is cancelled.
     """
-    sockets = list(options.listeners)
-    if not sockets:
-        sockets = await listen(options.host, options.port, options.backlog)
+    sockets = list(options.listeners) or await take(options.host, options.port)
+    begin(sockets, f"{options.host}:{options.port}", options.backlog)
     _allow_open_files(options.limits.connections_max + options.limits.turned_away_max)
     server = _Server(app, options, lifecycle)
     try:

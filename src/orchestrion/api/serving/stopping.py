@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from types import FrameType
 
@@ -42,3 +43,17 @@ def _let_kill(numbers: Iterable[signal.Signals]) -> None:
     # `numbers` is empty) once the earlier handlers are back.
     for number in numbers:
         signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def stop_on_hangup(stop: asyncio.Event) -> Iterator[None]:
+    """Set the event at SIGHUP too, which a terminal sends when it is closed; not under nohup."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, stop.set)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

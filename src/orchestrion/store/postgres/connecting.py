@@ -49,12 +49,16 @@ class Pool:
         A database that is just starting is waited for. Raises StoreRefused or Unavailable.
         """
         deadline = asyncio.get_running_loop().time() + self._place.opening_seconds
+        waiting = False
         while True:
             try:
                 session = await open_session(self._place, self._role)
-            except Unavailable:
+            except Unavailable as error:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
+                if not waiting:
+                    self._place.news.awaited(str(error), self._place.opening_seconds)
+                waiting = True
                 await asyncio.sleep(self._place.first_backoff_seconds)
                 continue
             break
@@ -134,11 +138,14 @@ class Pool:
         except BaseException as error:
             self._opening -= 1
             self._free_slot()
+            if isinstance(error, Exception) and self._nothing_to_wait_for():
+                self._place.news.away(str(error))
             if isinstance(error, StoreRefused):
                 # At a start a mistake is refused; later on it can only be a change over there.
                 raise Unavailable(str(error)) from error
             raise
         self._opening -= 1
+        self._place.news.back()
         if self._closed:
             self._drop(session)
             raise Unavailable(_CLOSED)

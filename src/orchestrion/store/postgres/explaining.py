@@ -5,16 +5,27 @@ from typing import Final
 
 import asyncpg
 
-from orchestrion.core.emptiness import Leased, TypeState
+from orchestrion.core.emptiness import Leased, TypeLeases, TypeState
 from orchestrion.core.limits import COUNTED_MAX
 
 # One more than is counted tells that there are more.
 LIMIT: Final = COUNTED_MAX + 1
 
 
-def type_state(type_: str, found: Sequence[asyncpg.Record]) -> TypeState:
-    """Build it from the rows of `load_type_state`: one per lease, and at least one."""
-    first = found[0]
+def type_state(type_: str, found: asyncpg.Record) -> TypeState:
+    """Build it from the row of `load_type_state`."""
+    return TypeState(
+        type=type_,
+        now=found["now"],
+        known=found["known"],
+        due=found["due"],
+        scheduled=found["scheduled"],
+        next_due_at=found["next_due_at"],
+    )
+
+
+def type_leases(found: Sequence[asyncpg.Record]) -> TypeLeases:
+    """Build it from the rows of `list_leases`: one per lease, and at least one."""
     leased = tuple(
         Leased(
             row["lease_expires_at"],
@@ -25,13 +36,4 @@ def type_state(type_: str, found: Sequence[asyncpg.Record]) -> TypeState:
         for row in found
         if row["lease_expires_at"] is not None
     )
-    return TypeState(
-        type=type_,
-        now=first["now"],
-        known=first["known"],
-        due=first["due"],
-        scheduled=first["scheduled"],
-        next_due_at=first["next_due_at"],
-        leased=leased,
-        leases_read=first["leases_read"],
-    )
+    return TypeLeases(leased=leased, read=found[0]["read"], last_end=found[0]["last_end"])

@@ -35,6 +35,18 @@ _REFUSED_AT_COMMIT: Final = ("23",)
 _CONFLICTS_AT_COMMIT: Final = ("40001", "40P01")
 # The address, the user or the database is wrong: waiting does not mend it.
 _MISTAKEN: Final = ("28", "3D000")
+# PgBouncer says so with the state of a broken protocol.
+_MISTAKEN_BY_A_POOLER: Final = ("SASL authentication failed", "no such user", "no such database")
+_UNKNOWN_PARAMETER: Final = "unsupported startup parameter"
+_POOLER: Final = (
+    "the database refuses the connection at {said}; "
+    "this looks like a pooler such as PgBouncer: say --database-pooler transaction"
+)
+# The driver's words.
+_NO_TLS: Final = "rejected SSL upgrade"
+_WITHOUT_TLS: Final = (
+    "the database refuses the connection at {point}: it offers no TLS, and sslmode asks for it"
+)
 
 
 def before_commit(error: BaseException) -> BaseException:
@@ -77,17 +89,24 @@ def at_commit(error: BaseException) -> BaseException:
             return error
 
 
-def on_connecting(error: Exception) -> Exception:
+def on_connecting(error: Exception, point: str) -> Exception:
     """Name what kept a session from being opened: a mistake to mend, or a database that is away."""
+    said = f"{point}: {_text(error)}"
     match error:
         case StoreRefused():
             return error
+        case asyncpg.ProtocolViolationError() if _UNKNOWN_PARAMETER in str(error):
+            return StoreRefused(_POOLER.format(said=said))
+        case asyncpg.ProtocolViolationError() if str(error).startswith(_MISTAKEN_BY_A_POOLER):
+            return StoreRefused(f"the database refuses the connection at {said}")
         case asyncpg.PostgresError() if _state(error).startswith(_MISTAKEN):
-            return StoreRefused(f"the database refuses the connection: {_text(error)}")
+            return StoreRefused(f"the database refuses the connection at {said}")
+        case ConnectionError() if _NO_TLS in str(error):
+            return StoreRefused(_WITHOUT_TLS.format(point=point))
         case asyncpg.ClientConfigurationError():
             return StoreRefused(f"the database address cannot be used: {_text(error)}")
         case _:
-            return Unavailable(f"the database cannot be reached: {_text(error)}")
+            return Unavailable(f"the database cannot be reached at {said}")
 
 
 def _state(error: asyncpg.PostgresError) -> str:

@@ -134,7 +134,8 @@ async def _run(
     except asyncpg.InsufficientPrivilegeError as error:
         raise StoreRefused(
             f"the database lacks {', '.join(one.name for one in lacking)}, and this role may not "
-            "change the schema: run `orchestrion db migrate` as the one that may"
+            "change the schema: run `orchestrion db migrate` as the one that may, "
+            "orchestrion_migrator of `orchestrion db sql --roles`"
         ) from error
 
 

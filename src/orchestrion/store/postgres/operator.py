@@ -11,7 +11,15 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.plans import Catalogue
 from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.store import rows
-from orchestrion.store.migrate import Migration, Phase, Selection, due, outstanding, refuse_departed
+from orchestrion.store.migrate import (
+    Migration,
+    Phase,
+    Selection,
+    departed,
+    due,
+    outstanding,
+    refuse_departed,
+)
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
     AccountSettings,
@@ -22,6 +30,7 @@ from orchestrion.store.operator import (
     mint_account_id,
     mint_key,
     no_account,
+    schema_checks,
     with_plan,
 )
 from orchestrion.store.postgres import migrating
@@ -122,6 +131,7 @@ class PostgresOperator:
             applied=[record.number for record in found],
             outstanding=outstanding(found, KNOWN),
             checks=[
+                *schema_checks(found, departed(found, KNOWN)),
                 *(_on(name, row[name]) for name in ("fsync", "full_page_writes")),
                 _on("synchronous_commit", row["synchronous_commit"]),
                 Check(name="server_encoding", value=row["server_encoding"]),

@@ -4,14 +4,20 @@ import math
 import re
 from types import MappingProxyType
 from typing import Final, Literal
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from orchestrion.store.address import Batches, Pooler
+from orchestrion.store.news import NOBODY, News
 
 APPLICATION: Final = "orchestrion"
+PORT: Final = 5432
+# Parameters of an address that name files.
+FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _HOSTS_END: Final = re.compile(r"[/?#]")
 _PATH_END: Final = re.compile(r"[?#]")
+_WITH_PORT: Final = re.compile(r"\]:[0-9]+$|^[^:]*:[0-9]+$")
 # A rule of ours: batches lock what they read, so a later statement must see the latest commits.
 _ISOLATION: Final = "begin isolation level read committed"
 # The statements are few and each has one good plan, which follows an index. It is made once, often
@@ -95,15 +101,18 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_interval_seconds: int = 3
     keepalive_count: int = 3
     unanswered_seconds: int = 10
+    # Who hears how the database is reached.
+    news: News = NOBODY
 
     def __repr__(self) -> str:
         return f"Place({self.shown!r})"
 
     @property
     def shown(self) -> str:
-        """The address without user, password and options, for messages."""
-        start, _, hosts, rest = self._parts()
-        return f"{start}{hosts}{_PATH_END.split(rest, maxsplit=1)[0]}"
+        """The address without password and options, for messages."""
+        start, user, hosts, rest = self._parts()
+        whose = f"{user.rstrip('@').partition(':')[0]}@" if user else ""
+        return f"{start}{whose}{hosts}{_PATH_END.split(rest, maxsplit=1)[0]}"
 
     @property
     def connections(self) -> int:
@@ -114,6 +123,20 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """Give one address per host named, so that a dead one costs no more than its own time."""
         start, user, hosts, rest = self._parts()
         return tuple(f"{start}{user}{host}{rest}" for host in hosts.split(","))
+
+    def points(self) -> tuple[str, ...]:
+        """Name, for messages, what `addresses` lead to: a host with its port, or a socket."""
+        _, _, hosts, rest = self._parts()
+        given = dict(parse_qsl(rest.partition("?")[2]))
+        port = given.get("port", str(PORT))
+        if hosts:
+            return tuple(_point(host, port) for host in hosts.split(","))
+        return (_point(given["host"], port) if "host" in given else "the default address",)
+
+    def files(self) -> dict[str, str]:
+        """Give the files that the address names, by their parameters."""
+        given = dict(parse_qsl(self._parts()[3].partition("?")[2]))
+        return {name: given[name] for name in FILES if given.get(name)}
 
     def _parts(self) -> tuple[str, str, str, str]:
         """Split into scheme, user with its @, hosts, and what follows them.
@@ -153,6 +176,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     def command_seconds(self, role: Role) -> float | None:
         """Give how long a client waits for the answer to one statement."""
         return role.statement_seconds + self.answer_seconds if role.statement_seconds else None
+
+
+def _point(host: str, port: str) -> str:
+    host = unquote(host)
+    if host.startswith("/"):
+        return f"{host}/.s.PGSQL.{port}"
+    return host if _WITH_PORT.search(host) else f"{host}:{port}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -775,8 +775,7 @@ from (
 
 -- name: load_type_state
 -- Rides on tasks_claimable and tasks_returned, by two probes per distinct priority and as many rows
--- as are counted; on tasks_leased for the first leases to end, of any type; on tasks_by_type for one
--- row.
+-- as are counted; on tasks_by_type for one row.
 with recursive moment as materialized (
   select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now
 ), fresh (priority) as (
@@ -857,31 +856,36 @@ with recursive moment as materialized (
     order by due_at, id
     limit 1
   ) as first
-), leases as materialized (
+)
+select
+  (select now from moment) as now,
+  coalesce(
+    (
+      select type from tasks where account_id = $2 and type >= $3 order by type limit 1
+    ) = $3,
+    false
+  ) as known,
+  (select count(*) from waiting where due_at <= (select now from moment)) as due,
+  (select count(*) from waiting where due_at > (select now from moment)) as scheduled,
+  (select min(due_at) from firsts) as next_due_at;
+
+-- name: list_leases
+-- Rides on tasks_leased: those of the types among the first to end of any type, up to the limit; and
+-- how many those were, and when the last of them ends.
+with leases as materialized (
   select type, lease_expires_at, attempt_count, max_attempts, cancel_requested_at
   from tasks
-  where account_id = $2 and status = 'claimed'
+  where account_id = $1 and status = 'claimed'
   order by lease_expires_at
-  limit $4
-), facts as materialized (
-  select
-    (select now from moment) as now,
-    coalesce(
-      (
-        select type from tasks where account_id = $2 and type >= $3 order by type limit 1
-      ) = $3,
-      false
-    ) as known,
-    (select count(*) from waiting where due_at <= (select now from moment)) as due,
-    (select count(*) from waiting where due_at > (select now from moment)) as scheduled,
-    (select min(due_at) from firsts) as next_due_at,
-    (select count(*) from leases) as leases_read
+  limit $3
 )
 select facts.*, held.*
-from facts left join (
+from (
+  select count(*) as read, max(lease_expires_at) as last_end from leases
+) as facts left join (
   select lease_expires_at, attempt_count, max_attempts, cancel_requested_at
   from leases
-  where type = $3
+  where type = any($2::text[])
 ) as held on true;
 
 -- name: list_types

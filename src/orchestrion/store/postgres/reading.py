@@ -1,7 +1,7 @@
 """Reads from the primary, beside the writer, in single statements."""
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -9,7 +9,7 @@ from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
-from orchestrion.core.emptiness import TypeState
+from orchestrion.core.emptiness import TypeLeases, TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, PurchaseId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -25,6 +25,8 @@ from orchestrion.store.postgres import explaining, looking
 from orchestrion.store.postgres.connecting import Pool, begin, roll_back
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.session import Session
+
+R = TypeVar("R")
 
 SQL: Final = load_statements("orchestrion.store.postgres")
 # Above every ULID: a first page starts here.
@@ -88,9 +90,17 @@ class PostgresReader:
         )
 
     async def type_state(self, key: TypeKey) -> TypeState:
-        """Read what an account has of a type."""
-        found = await _fetch(self._quick, "load_type_state", self._moment(), *key, explaining.LIMIT)
+        """Read what of a type waits in an account."""
+        (found,) = await _fetch(
+            self._quick, "load_type_state", self._moment(), *key, explaining.LIMIT
+        )
         return explaining.type_state(key[1], found)
+
+    async def type_leases(self, account_id: AccountId, types: Collection[str]) -> TypeLeases:
+        """Read what is held of some types, as far as it is among the first leases to end."""
+        return explaining.type_leases(
+            await _fetch(self._quick, "list_leases", account_id, list(types), explaining.LIMIT)
+        )
 
     async def types(self, account_id: AccountId, limit: int) -> list[str]:
         """Name the types an account has tasks of, up to a limit."""
@@ -102,11 +112,8 @@ class PostgresReader:
         if not keys:
             return {}
         look = looking.next_due_by_account if self._one_account else looking.next_due
-        async with self._long.connection() as session:
-            try:
-                return await look(session, keys, self._clock.now())
-            except Exception as error:
-                raise before_commit(error) from error
+        now = self._clock.now()
+        return await _read(self._long, lambda session: look(session, keys, now))
 
     async def ahead(self, task: Task, limit: int) -> int:
         """Count the tasks that claims hand out before a task, up to a limit."""
@@ -237,24 +244,22 @@ class PostgresReader:
 
 
 async def _fetch(pool: Pool, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+    return await _read(pool, lambda session: session.fetch(SQL[statement], *arguments))
+
+
+async def _read(pool: Pool, read: Callable[[Session], Awaitable[R]]) -> R:
+    """Read; where sessions are lent only, in a transaction, for only that can carry limits."""
     async with pool.connection() as session:
         try:
-            if session.pooled:
-                return await _fetch_limited(session, statement, *arguments)
-            return await session.fetch(SQL[statement], *arguments)
+            if not session.pooled:
+                return await read(session)
+            await begin(session)
+            found = await read(session)
+            await session.execute("rollback")
         except Exception as error:
             await roll_back(session)
             raise before_commit(error) from error
-
-
-async def _fetch_limited(
-    session: Session, statement: str, *arguments: object
-) -> Sequence[asyncpg.Record]:
-    """Read in a transaction: where sessions are lent only that can carry limits."""
-    await begin(session)
-    found: Sequence[asyncpg.Record] = await session.fetch(SQL[statement], *arguments)
-    await session.execute("rollback")
-    return found
+        return found
 
 
 async def _account(pool: Pool, account_id: AccountId) -> Account | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -42,11 +43,13 @@ def _keep_warning(session: Any, message: Any) -> None:  # noqa: ANN401 - the dri
 async def open_session(place: Place, role: Role) -> Session:
     """Connect to the first host that takes writes. Raises Unavailable or StoreRefused."""
     last: Exception = AssertionError("an address names at least one host")
-    for address in place.addresses():
+    where = ""
+    _refuse_missing(place)
+    for address, point in zip(place.addresses(), place.points(), strict=True):
         try:
             session = await _connect(address, place, role)
         except Exception as error:  # noqa: BLE001 - whatever it was, the next host may do
-            last = error
+            last, where = error, point
             continue
         try:
             _refuse_unfit(session)
@@ -54,7 +57,17 @@ async def open_session(place: Place, role: Role) -> Session:
             session.terminate()
             raise
         return session
-    raise on_connecting(last) from last
+    raise on_connecting(last, where) from last
+
+
+def _refuse_missing(place: Place) -> None:
+    """The driver's own word for such a file does not name it."""
+    for parameter, path in place.files().items():
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            message = f"cannot read {path}, {parameter} of the database address: {error.strerror}"
+            raise StoreRefused(message) from error
 
 
 async def durability_warnings(session: Session) -> list[str]:

@@ -47,7 +47,10 @@ class PostgresStore:
             except Exception as error:
                 await roll_back(session)
                 raise before_commit(error) from error
-            if changed:
+            # What a repeat is told of may have no standby yet: its first answer was perhaps lost
+            # because of that. A commit waits for all that was written before it, if it wrote
+            # something itself; the locks on what it tells of are enough.
+            if changed or view.repeated:
                 await commit(session)
                 self.commits += 1
             else:

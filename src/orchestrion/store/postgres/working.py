@@ -15,6 +15,8 @@ from orchestrion.store.postgres.session import Session, open_session
 CLOSING_SECONDS: Final = 2.0
 _LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
+_ROLES: Final = "for what a role needs see `orchestrion db sql --roles`"
+
 
 @asynccontextmanager
 async def opened(place: Place, patience_seconds: float = 0) -> AsyncIterator[Session]:
@@ -22,6 +24,9 @@ async def opened(place: Place, patience_seconds: float = 0) -> AsyncIterator[Ses
     session = await _open(place, patience_seconds)
     try:
         yield session
+    except asyncpg.InsufficientPrivilegeError as error:
+        message = f"cannot use the database {place.shown}: {_said(error)}; {_ROLES}"
+        raise StoreRefused(message) from error
     except (*_LOST, Poison, Conflict) as error:
         raise StoreRefused(f"cannot use the database {place.shown}: {_said(error)}") from error
     finally:
@@ -30,12 +35,16 @@ async def opened(place: Place, patience_seconds: float = 0) -> AsyncIterator[Ses
 
 async def _open(place: Place, patience_seconds: float) -> Session:
     deadline = asyncio.get_running_loop().time() + patience_seconds
+    waiting = False
     while True:
         try:
             return await open_session(place, OPERATOR)
         except Unavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise StoreRefused(str(error)) from error
+            if not waiting:
+                place.news.awaited(str(error), patience_seconds)
+            waiting = True
             await asyncio.sleep(place.first_backoff_seconds)
 
 

@@ -1,11 +1,11 @@
 """Reads that explain: what an account has of a type, and how many tasks are before another."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import apsw
 
-from orchestrion.core.emptiness import TypeState
+from orchestrion.core.emptiness import TypeLeases, TypeState
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import COUNTED_MAX, PRIORITY_MAX
@@ -21,7 +21,7 @@ _LIMIT: Final = COUNTED_MAX + 1
 
 
 def type_state(connection: apsw.Connection, key: TypeKey, now: Instant) -> TypeState:
-    """Count what waits and what is held."""
+    """Count what waits."""
     bindings = {"account_id": key[0], "type": key[1], "now": now, "limit": _LIMIT}
     due = scheduled = 0
     following: list[Instant] = []
@@ -31,18 +31,27 @@ def type_state(connection: apsw.Connection, key: TypeKey, now: Instant) -> TypeS
         if due + scheduled < _LIMIT:
             due += connection.execute(SQL["count_due"], level).get
             scheduled += connection.execute(SQL["count_scheduled"], level).get
-    found = connection.execute(SQL["list_leases"], bindings).fetchall()
-    leased = tuple(rows.leased_of(row[1:]) for row in found if row[0] == key[1])
     return TypeState(
         type=key[1],
         now=now,
-        known=bool(due or scheduled or leased)
+        known=bool(due or scheduled)
         or connection.execute(SQL["any_of_type"], bindings).get is not None,
         due=due,
         scheduled=scheduled,
         next_due_at=min(following, default=None),
-        leased=leased,
-        leases_read=len(found),
+    )
+
+
+def type_leases(
+    connection: apsw.Connection, account_id: AccountId, types: Collection[str]
+) -> TypeLeases:
+    """Read what is held of some types, as far as it is among the first leases to end."""
+    bindings = {"account_id": account_id, "limit": _LIMIT}
+    found = connection.execute(SQL["list_leases"], bindings).fetchall()
+    return TypeLeases(
+        leased=tuple(rows.leased_of(row[1:]) for row in found if row[0] in types),
+        read=len(found),
+        last_end=rows.leased_of(found[-1][1:]).lease_expires_at if found else None,
     )
 
 

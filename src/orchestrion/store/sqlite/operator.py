@@ -16,7 +16,7 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.plans import Catalogue
 from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.store import rows
-from orchestrion.store.migrate import Migration, Phase, Selection, outstanding
+from orchestrion.store.migrate import Migration, Phase, Selection, newer, outstanding
 from orchestrion.store.named import load_statements
 from orchestrion.store.operator import (
     AccountSettings,
@@ -27,6 +27,7 @@ from orchestrion.store.operator import (
     mint_account_id,
     mint_key,
     no_account,
+    schema_checks,
     wall_time,
     with_plan,
 )
@@ -172,7 +173,10 @@ def status(path: Path) -> Status:
         size_bytes=int(pages) * int(size),
         applied=[record.number for record in found],
         outstanding=outstanding(found, KNOWN),
-        checks=[Check(name="journal_mode", value=mode)],
+        checks=[
+            *schema_checks(found, newer(found, KNOWN)),
+            Check(name="journal_mode", value=mode),
+        ],
     )
 
 

@@ -1,6 +1,6 @@
 """Reads beside the writer, so that what looks long holds up nobody who only looks up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import apsw
@@ -9,7 +9,7 @@ from orchestrion.core.account import Account, Principal, RequestCount
 from orchestrion.core.asking import Asks
 from orchestrion.core.clock import Clock
 from orchestrion.core.database_state import DatabaseState
-from orchestrion.core.emptiness import TypeState
+from orchestrion.core.emptiness import TypeLeases, TypeState
 from orchestrion.core.found import Found
 from orchestrion.core.ids import AccountId, PurchaseId, TaskId, ulid
 from orchestrion.core.instants import Instant
@@ -81,9 +81,13 @@ class SqliteReader:
         return await self._long.run(lambda one: self._found(one, statement, bindings))
 
     async def type_state(self, key: TypeKey) -> TypeState:
-        """Read what an account has of a type."""
+        """Read what of a type waits in an account."""
         now = self._clock.now()
         return await self._quick.run(lambda one: explaining.type_state(one, key, now))
+
+    async def type_leases(self, account_id: AccountId, types: Collection[str]) -> TypeLeases:
+        """Read what is held of some types, as far as it is among the first leases to end."""
+        return await self._quick.run(lambda one: explaining.type_leases(one, account_id, types))
 
     async def types(self, account_id: AccountId, limit: int) -> list[str]:
         """Name the types an account has tasks of, up to a limit."""
