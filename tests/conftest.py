@@ -37,6 +37,8 @@ FULL_RUNS_ONLY: Final = frozenset(
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_workers.py",
+        "http/test_payment_trouble.py",
+        "engine/test_checkout_trouble.py",
         "http/test_races.py",
         "properties/test_strict_json_at_length.py",
         "store/postgres/test_blocked.py",

@@ -45,10 +45,11 @@ class Counter:
         self.key = ""
 
     @contextmanager
-    def open(self) -> Iterator["Agent"]:
+    def open(self, *flags: str) -> Iterator["Agent"]:
         """Serve until the block ends, or the test kills it."""
         place = _place(self.database)
-        arguments = ("--port", "0", *place, "--log-format", "json", "--config", str(self._config))
+        settings = ("--log-format", "json", "--config", str(self._config))
+        arguments = ("--port", "0", *place, *settings, *flags)
         with serving(Path(), launch=Launch(arguments=arguments)) as served:
             url = served.url()
             self.key = self.key or served.first_key()

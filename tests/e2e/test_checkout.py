@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.databases import POSTGRES, SQLITE, Database, Databases, PostgresDatabase
-from tests.e2e.counter import Agent, Counter, selling_config
+from tests.e2e.counter import SITE, Agent, Counter, selling_config
 from tests.e2e.fleet import fleet_on
 from tests.e2e.serving import PATIENCE_SECONDS
 from tests.pretend_paypal import PretendPayPal
@@ -277,6 +277,25 @@ def test_a_crash_of_one_replica_is_settled_by_another(
         check_paid_once(counter, purchase["purchaseId"])
 
 
+def test_a_stop_waits_for_no_payment_and_loses_none(
+    counter: Counter, pretend: PretendPayPal
+) -> None:
+    with counter.open("--shutdown-seconds", "1") as agent:
+        purchase = agent.opened()
+        pretend.change(purchase["orderId"], "approve")
+        pretend.behave("capture", "hold")
+        with agent.asking(VERIFY, {"purchaseId": purchase["purchaseId"]}) as asked:
+            pretend.wait_until_held("capture")
+            assert agent.served.stop() == 0
+            # Whoever is cut off is told that it may have happened.
+            assert asked.result().json()["error"] == "server_error"
+    pretend.tell("reset")
+
+    with counter.open() as agent:
+        assert agent.outcome(purchase["purchaseId"]) == "activated"
+    check_paid_once(counter, purchase["purchaseId"])
+
+
 # --- late
 
 
@@ -294,6 +313,17 @@ def test_who_approves_after_the_checkout_ran_out_gets_what_they_pay_for(
         assert agent.outcome(purchase["purchaseId"]) == "activated"
 
     check_paid_once(counter, purchase["purchaseId"])
+
+
+def test_the_pages_stand_where_paypal_is_told(counter: Counter, pretend: PretendPayPal) -> None:
+    with counter.open() as agent:
+        purchase = agent.opened()
+        led = pretend.page("/checkoutnow/pay", token=purchase["orderId"]).headers["location"]
+        assert led.startswith(f"{SITE}/billing/approved?token={purchase['orderId']}&PayerID=")
+        # Here the site is the server itself.
+        landed = agent.client.get(led.removeprefix(SITE))
+
+    assert (landed.status_code, "Payment approved" in landed.text) == (200, True)
 
 
 # --- what is told of it

@@ -13,7 +13,6 @@ from orchestrion.core.outcomes import PurchaseOutcome, Rejection
 from orchestrion.core.payment import CaptureAnswer
 from orchestrion.core.plans import HOSTED
 from orchestrion.core.purchase import Purchase
-from orchestrion.core.purchase_commands import BeginCapture
 from orchestrion.engine.checkout import Answer, Checkout, Landing, Till
 from orchestrion.engine.mint import Mint
 from orchestrion.payments.calls import CallLimits
@@ -22,6 +21,7 @@ from tests.databases import Database
 from tests.engine.engines import PATIENCE_SECONDS, Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, expect
 from tests.pretend_paypal import PretendPayPal
+from tests.unit.buying import begins
 
 SELLING = EngineOptions(catalogue=HOSTED)
 LANDING = Landing(
@@ -84,7 +84,7 @@ class Shop:
 
     async def begun(self, purchase: Purchase) -> Purchase:
         """Come as far as a process that dies before it captures."""
-        command = BeginCapture(account_id=purchase.account_id, purchase_id=purchase.id)
+        command = begins(purchase.id, purchase.account_id)
         return expect(PurchaseOutcome, await self.engine.writer.submit(command)).purchase
 
     async def kept(self, purchase_id: PurchaseId, account_id: AccountId = ACCOUNT_ID) -> Purchase:

@@ -11,14 +11,14 @@ from orchestrion.core.ids import PurchaseId
 from orchestrion.core.instants import DAY, HOUR
 from orchestrion.core.outcomes import Changed, PlanSet, PurchaseOutcome, Rejection, Situation
 from orchestrion.core.purchase import Stage
-from orchestrion.core.purchase_commands import OpenPurchase, SetPlan
 from orchestrion.engine.checkout import Checkout
 from tests.databases import Database, add_accounts
 from tests.engine.engines import PATIENCE_SECONDS
 from tests.engine.shops import Shop, order_of, selling
-from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_purchase_id, an_account, expect
+from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, an_account, expect
 from tests.pretend_paypal import PretendPayPal
 from tests.unit import asks
+from tests.unit.buying import opens, sets
 
 PENDING = (ErrorCode.PAYMENT_FAILED, 402, Situation.PAYMENT_PENDING)
 DECLINED = (ErrorCode.PAYMENT_FAILED, 402, Situation.PAYMENT_DECLINED)
@@ -229,8 +229,7 @@ async def test_what_was_captured_after_a_replacement_is_not_forgotten(shop: Shop
 
 async def test_a_purchase_that_was_never_opened_cannot_be_paid(shop: Shop) -> None:
     """Its opener died; whoever learned its id may ask all the same."""
-    opens = OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), plan_id="pro")
-    purchase = expect(PurchaseOutcome, await shop.engine.writer.submit(opens)).purchase
+    purchase = expect(PurchaseOutcome, await shop.engine.writer.submit(opens())).purchase
 
     soon = await shop.refused(purchase)
     shop.clock.advance(60)
@@ -299,7 +298,7 @@ async def test_the_account_can_be_written_while_paypal_thinks(
         async with asyncio.timeout(PATIENCE_SECONDS):
             plan_set, created = await shop.engine.together(
                 [
-                    SetPlan(account_id=ACCOUNT_ID, plan_id="basic", expires_at=None),
+                    sets("basic"),
                     asks.create(1),
                 ]
             )

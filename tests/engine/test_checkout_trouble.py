@@ -10,11 +10,11 @@ from orchestrion.core.faults import PaymentsUnavailable
 from orchestrion.core.instants import DAY
 from orchestrion.core.outcomes import PurchaseOutcome, Rejection, Situation
 from orchestrion.core.purchase import Stage
-from orchestrion.core.purchase_commands import ConfirmPurchase
 from orchestrion.engine.checkout import Checkout, WrongMoney
 from tests.engine.shops import Shop, order_of
 from tests.factories import ACCOUNT_ID, expect
 from tests.pretend_paypal import PretendPayPal
+from tests.unit.buying import confirms
 
 # What happens at PayPal though we never hear of it.
 AFTER = (
@@ -239,10 +239,8 @@ async def test_a_refusal_that_comes_after_the_confirmation_changes_nothing(
     pretend.behave("capture", "issue", issue=issue)
 
     async def confirmed() -> None:
-        command = ConfirmPurchase(
-            account_id=ACCOUNT_ID, purchase_id=purchase.id, capture_id="3C679366HH908993F"
-        )
-        assert expect(PurchaseOutcome, await shop.engine.writer.submit(command)).activated
+        outcome = await shop.engine.writer.submit(confirms(purchase.id))
+        assert expect(PurchaseOutcome, outcome).activated
 
     outcome = await shop.overtaken_by(confirmed).settle(purchase)
 

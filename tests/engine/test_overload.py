@@ -13,7 +13,7 @@ from orchestrion.engine.overload import OVERLOAD_WAIT_SECONDS, QueueLimits
 from tests.databases import Database
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, a_task_id, expect
-from tests.unit import asks
+from tests.unit import asks, buying
 
 ONE = a_task_id(1)
 REGISTER = RegisterKey(
@@ -24,6 +24,7 @@ NEW_WORK: list[Command] = [
     REGISTER,
     ExpireLeases(account_id=ACCOUNT_ID, task_ids=()),
     CountRequests(counts=()),
+    *(buying.opens(), buying.begins(), buying.expires(), buying.sets("pro")),
 ]
 CLAIMS: list[Command] = [
     asks.claim_next(900),
@@ -31,7 +32,11 @@ CLAIMS: list[Command] = [
     asks.cancel(ONE),
     asks.requeue(ONE),
 ]
-HOLDERS: list[Command] = [asks.complete(ONE), asks.fail(ONE), asks.heartbeat(ONE)]
+HOLDERS: list[Command] = [
+    *(asks.complete(ONE), asks.fail(ONE), asks.heartbeat(ONE)),
+    # Who knows what became of money.
+    *(buying.records(), buying.undoes(), buying.fails(), buying.confirms(), buying.voids()),
+]
 
 
 class Crowd:

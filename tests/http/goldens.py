@@ -10,10 +10,12 @@ from tests.http.callers import Response
 
 _FOLDER: Final = Path(__file__).with_name("golden")
 _RANDOM: Final = re.compile(
-    r"\b(tsk|acct|req)_[0-9A-Z]{26}\b|\b(lse)_[0-9a-f]{34}\b|\b(orch_live)_[0-9a-f]{64}\b"
+    r"\b(tsk|acct|req|pur)_[0-9A-Z]{26}\b|\b(lse)_[0-9a-f]{34}\b|\b(orch_live)_[0-9a-f]{64}\b"
 )
 # Sentences may be reworded; that they are there is checked elsewhere.
 _WORDS: Final = frozenset({"description", "message"})
+# What PayPal makes up.
+_FOREIGN: Final = frozenset({"orderId", "checkoutUrl"})
 
 
 def check_golden(name: str, response: Response) -> None:
@@ -38,7 +40,7 @@ def _readable(response: Response) -> str:
 def _wordless(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
         return {
-            name: "..." if name in _WORDS and inner else _wordless(inner)
+            name: "..." if name in _WORDS | _FOREIGN and inner else _wordless(inner)
             for name, inner in value.items()
         }
     return [_wordless(one) for one in value] if isinstance(value, list) else value

@@ -20,6 +20,7 @@ from tests.http.callers import (
     recommended,
     refused,
 )
+from tests.http.goldens import check_golden
 from tests.http.market import OPTIONS, SITE, Buyer, selling
 from tests.pretend_paypal import PretendPayPal
 
@@ -345,6 +346,42 @@ async def test_the_advice_leads_to_the_plan(buyer: Buyer) -> None:
 async def _used_up(buyer: Buyer) -> Response:
     set_tasks_in_cycle(buyer.service.database, buyer, 200)
     return await buyer.create()
+
+
+# --- answers as kept, and noted
+
+
+async def test_the_answers_are_as_kept(buyer: Buyer) -> None:
+    check_golden("plans_purchasable", await buyer.read("/v1/billing/plans"))
+    started = await buyer.start("pro")
+    check_golden("checkout", started)
+    check_golden("checkout_pending", await buyer.start("pro"))
+    purchase = ok(started, 201)
+    check_golden("verify_not_approved", await buyer.verify(purchase["purchaseId"]))
+    buyer.pretend.change(purchase["orderId"], "approve")
+    check_golden("verify_activated", await buyer.verify(purchase["purchaseId"]))
+    check_golden("verify_again", await buyer.verify(purchase["purchaseId"]))
+
+
+async def test_the_refusals_are_as_kept(buyer: Buyer) -> None:
+    purchase = await buyer.approved()
+    buyer.pretend.behave("order", "status")
+    check_golden("verify_no_paypal", await buyer.verify(purchase["purchaseId"]))
+    buyer.pretend.behave("capture", "issue")
+    check_golden("verify_declined", await buyer.verify(purchase["purchaseId"]))
+    late = await buyer.opened()
+    buyer.service.clock.advance(3 * HOURS + 1)
+    check_golden("verify_ran_out", await buyer.verify(late["purchaseId"]))
+
+
+async def test_buying_is_noted_under_its_names(buyer: Buyer) -> None:
+    await buyer.bought()
+
+    noted = [
+        (one.operation, one.status, one.account_id) for one in buyer.service.observer.requests[-2:]
+    ]
+    account_id = buyer.account.id
+    assert noted == [("start_checkout", 201, account_id), ("verify_payment", 200, account_id)]
 
 
 # --- the order of checks

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tests.http.callers import Json, Response, advice, ok, recommended, refused
+from tests.databases import Trouble
+from tests.http.callers import Json, Response, advice, ok, recommended, recovered, refused
 from tests.http.market import Buyer
 
 A_TOKENS_LIFE = 40_000
@@ -13,7 +14,7 @@ BROKEN = (
     *("empty", "huge", "packed"),
 )
 # Those that a deadline ends.
-HELD = ("hold_before", "hold")
+HELD = ("hold_before", "hold", "slow")
 DECLINES = ("INSTRUMENT_DECLINED", "PAYER_CANNOT_PAY", "TRANSACTION_REFUSED", "SOMETHING_NEW")
 NOT_YET = ("ORDER_NOT_APPROVED", "PAYER_ACTION_REQUIRED")
 WRONG = ("wrong_amount", "wrong_currency", "wrong_custom_id")
@@ -256,3 +257,53 @@ async def test_the_human_sees_what_we_asked_for(buyer: Buyer) -> None:
     assert "24.99" in text
     assert purchase["purchaseId"] in text
     assert buyer.account.key not in text
+
+
+async def test_a_checkout_of_unknown_fate_may_be_repeated(buyer: Buyer, trouble: Trouble) -> None:
+    trouble.loses_commits = True
+    of_unknown_fate(await buyer.start())
+    trouble.loses_commits = False
+
+    response = await recovered(buyer.start)
+    # What was opened unseen stands in the way for a minute at most.
+    if response.status_code == 503:
+        buyer.service.clock.advance(60)
+        response = await buyer.start()
+
+    purchase = ok(response, 201)
+    buyer.pretend.change(purchase["orderId"], "approve")
+    await settles(buyer, purchase)
+
+
+async def test_a_verify_of_unknown_fate_may_be_repeated(buyer: Buyer, trouble: Trouble) -> None:
+    purchase = await buyer.approved()
+    trouble.loses_commits = True
+    of_unknown_fate(await buyer.verify(purchase["purchaseId"]))
+    trouble.loses_commits = False
+
+    await recovered(lambda: buyer.verify(purchase["purchaseId"]))
+
+    assert ok(await buyer.verify(purchase["purchaseId"]))["outcome"] == "already_confirmed"
+    assert buyer.captured(purchase) == 1
+    assert await buyer.plan() == "pro"
+
+
+async def test_a_database_that_does_not_answer_takes_no_money(
+    buyer: Buyer, trouble: Trouble
+) -> None:
+    purchase = await buyer.approved()
+    trouble.unreachable = True
+    answer = refused(await buyer.verify(purchase["purchaseId"]), 503, "server_error")
+    assert answer["agent_contract"]["retryable"] is True
+    trouble.unreachable = False
+
+    assert buyer.captured(purchase) == 0
+    assert ok(await recovered(lambda: buyer.verify(purchase["purchaseId"])))["outcome"] == (
+        "activated"
+    )
+
+
+def of_unknown_fate(response: Response) -> None:
+    answer = refused(response, 503, "server_error")
+    assert answer["agent_contract"]["retryable"] is True
+    assert advice(answer) == ["check_billing_status", "retry_after_wait"]

@@ -9,12 +9,12 @@ from orchestrion.core.ids import AccountId, ulid
 from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.outcomes import PurchaseOutcome
 from orchestrion.core.purchase import Stage
-from orchestrion.core.purchase_commands import OpenPurchase
 from orchestrion.jobs.finish_checkouts import AT_ONCE_MAX, BATCHES_MAX, FinishCheckouts
 from tests.databases import add_accounts, add_purchases
 from tests.engine.shops import Shop, order_of
-from tests.factories import ACCOUNT_ID, NOW, a_purchase, a_purchase_id, an_account, expect
+from tests.factories import NOW, a_purchase, a_purchase_id, an_account, expect
 from tests.pretend_paypal import PretendPayPal
+from tests.unit.buying import opens
 
 A_RUN = AT_ONCE_MAX * BATCHES_MAX
 
@@ -90,8 +90,7 @@ async def test_what_nobody_approved_is_given_up(
 async def test_an_opening_that_was_never_finished_is_given_up_without_asking(
     shop: Shop, job: FinishCheckouts, pretend: PretendPayPal
 ) -> None:
-    opens = OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), plan_id="pro")
-    expect(PurchaseOutcome, await shop.engine.writer.submit(opens))
+    expect(PurchaseOutcome, await shop.engine.writer.submit(opens()))
 
     shop.clock.advance(60)
     await job.run()

@@ -6,7 +6,6 @@ from orchestrion.core.account import Account
 from orchestrion.core.faults import StoreRefused
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import DAY, Instant
-from orchestrion.core.purchase_commands import SetPlan
 from orchestrion.store.operator import Operator
 from orchestrion.store.postgres.operator import PostgresOperator
 from orchestrion.store.postgres.place import Place
@@ -15,6 +14,7 @@ from tests.databases import Database, PostgresDatabase, SqliteDatabase, add_acco
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import ACCOUNT_ID, SMALL, an_account, expect
 from tests.unit import asks
+from tests.unit.buying import sets
 
 NOBODY = AccountId("acct_01KCNV8D0V00000000000000ZZ")
 
@@ -23,10 +23,6 @@ def operator_of(database: Database) -> Operator:
     if isinstance(database, PostgresDatabase):
         return PostgresOperator(Place(url=database.url), "shown")
     return SqliteOperator(expect(SqliteDatabase, database).path)
-
-
-def sets(plan_id: str, expires_at: Instant | None = None, account: str = ACCOUNT_ID) -> SetPlan:
-    return SetPlan(account_id=AccountId(account), plan_id=plan_id, expires_at=expires_at)
 
 
 async def test_a_plan_that_is_set_beside_a_server_holds_at_once(database: Database) -> None:
@@ -81,4 +77,4 @@ async def test_an_account_that_does_not_exist_is_named(engine: Engine) -> None:
     with pytest.raises(StoreRefused, match=f"there is no account {NOBODY}"):
         await operator.account(NOBODY)
     with pytest.raises(StoreRefused, match=f"there is no account {NOBODY}"):
-        await operator.set_plan(sets("pro", account=NOBODY), SMALL)
+        await operator.set_plan(sets("pro", None, NOBODY), SMALL)

@@ -10,22 +10,10 @@ from msgspec.structs import replace
 from orchestrion.core.account import Account
 from orchestrion.core.commands import Command
 from orchestrion.core.faults import Poison
-from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import DAY, Instant
 from orchestrion.core.outcomes import PurchaseOutcome, Rejection
-from orchestrion.core.payment import OpenedOrder
 from orchestrion.core.purchase import FIRST_UNSETTLED, Purchase, Stage, Unsettled
-from orchestrion.core.purchase_commands import (
-    BeginCapture,
-    ConfirmPurchase,
-    ExpirePurchase,
-    FailCapture,
-    OpenPurchase,
-    RecordOrder,
-    SetPlan,
-    UndoCapture,
-    VoidPurchase,
-)
+from orchestrion.core.purchase_commands import OpenPurchase
 from tests.databases import Database, add_accounts, add_purchases
 from tests.engine.engines import Engine, EngineOptions, running_engine
 from tests.factories import (
@@ -39,19 +27,23 @@ from tests.factories import (
     an_account,
     expect,
 )
+from tests.unit.buying import (
+    FIRST,
+    SECOND,
+    begins,
+    confirms,
+    expires,
+    fails,
+    opens,
+    records,
+    sets,
+    undoes,
+    voids,
+)
 from tests.unit.world import World
 
 OTHER = an_account(id=OTHER_ACCOUNT_ID)
-FIRST, SECOND_ONE = a_purchase_id(1), a_purchase_id(2)
 SELLING = EngineOptions(catalogue=SMALL)
-
-
-def confirms(
-    number: int, capture_id: str = "3C67", account_id: AccountId = ACCOUNT_ID
-) -> ConfirmPurchase:
-    return ConfirmPurchase(
-        account_id=account_id, purchase_id=a_purchase_id(number), capture_id=capture_id
-    )
 
 
 def everything(database: Database) -> list[tuple[object, ...]]:
@@ -137,11 +129,11 @@ async def test_one_order_and_one_capture_belong_to_one_purchase(database: Databa
     """Whatever is wrong elsewhere, the same money never pays twice."""
     add_accounts(database, ACCOUNT, OTHER)
     mine = a_purchase(order_id="O-1")
-    theirs = a_purchase(account_id=OTHER_ACCOUNT_ID, id=SECOND_ONE, order_id="O-2")
+    theirs = a_purchase(account_id=OTHER_ACCOUNT_ID, id=SECOND, order_id="O-2")
     add_purchases(database, mine, theirs)
     async with running_engine(database, SELLING) as engine:
-        (first,) = await engine.together([confirms(1)])
-        (second,) = await engine.faults([confirms(2, account_id=OTHER_ACCOUNT_ID)])
+        (first,) = await engine.together([confirms()])
+        (second,) = await engine.faults([confirms(SECOND, account_id=OTHER_ACCOUNT_ID)])
         accounts = [await engine.reader.account(one) for one in (ACCOUNT_ID, OTHER_ACCOUNT_ID)]
 
     assert expect(PurchaseOutcome, first).activated
@@ -154,7 +146,7 @@ async def test_a_plan_and_its_purchase_change_in_one_transaction(database: Datab
     add_purchases(database, a_purchase())
     async with running_engine(database, SELLING) as engine:
         before = engine.store.commits
-        await engine.together([confirms(1)])
+        await engine.together([confirms()])
         account = expect(Account, await engine.reader.account(ACCOUNT_ID))
         purchase = expect(Purchase, await engine.reader.purchase(ACCOUNT_ID, FIRST))
         now = engine.clock.now()
@@ -168,7 +160,7 @@ async def test_a_hundred_confirmations_at_once_activate_once(database: Database)
     add_accounts(database, ACCOUNT)
     add_purchases(database, a_purchase())
     async with running_engine(database, SELLING) as engine:
-        outcomes = await engine.together(confirms(1) for _ in range(100))
+        outcomes = await engine.together(confirms() for _ in range(100))
         account = expect(Account, await engine.reader.account(ACCOUNT_ID))
         now = engine.clock.now()
 
@@ -179,10 +171,7 @@ async def test_a_hundred_confirmations_at_once_activate_once(database: Database)
 async def test_of_many_checkouts_at_once_one_is_opened(database: Database) -> None:
     add_accounts(database, ACCOUNT)
     async with running_engine(database, SELLING) as engine:
-        outcomes = await engine.together(
-            OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(number), plan_id="pro")
-            for number in range(30)
-        )
+        outcomes = await engine.together(opens(a_purchase_id(number)) for number in range(30))
 
     opened = [one for one in outcomes if isinstance(one, PurchaseOutcome)]
     assert len(opened) == len(everything(database)) == 1
@@ -197,22 +186,17 @@ def a_command(random: Random) -> Command:
     account_id = random.choice([ACCOUNT_ID, OTHER_ACCOUNT_ID])
     purchase_id = a_purchase_id(random.randrange(6))
     capture = random.randrange(1, 3)
-    order = OpenedOrder(order_id=f"O-{account_id}-{purchase_id}", checkout_url="https://pay")
     commands: list[Command] = [
-        OpenPurchase(account_id=account_id, purchase_id=purchase_id, plan_id="pro"),
-        RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
-        RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order),
-        BeginCapture(account_id=account_id, purchase_id=purchase_id),
-        UndoCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
-        FailCapture(account_id=account_id, purchase_id=purchase_id, capture=capture),
-        ConfirmPurchase(
-            account_id=account_id,
-            purchase_id=purchase_id,
-            capture_id=f"C-{account_id}-{purchase_id}",
-        ),
-        ExpirePurchase(account_id=account_id, purchase_id=purchase_id),
-        VoidPurchase(account_id=account_id, purchase_id=purchase_id),
-        SetPlan(account_id=account_id, plan_id="pro", expires_at=None),
+        opens(purchase_id, "pro", account_id),
+        records(purchase_id, account_id),
+        records(purchase_id, account_id),
+        begins(purchase_id, account_id),
+        undoes(purchase_id, capture, account_id),
+        fails(purchase_id, capture, account_id),
+        confirms(purchase_id, f"C-{account_id}-{purchase_id}", account_id),
+        expires(purchase_id, account_id),
+        voids(purchase_id, account_id),
+        sets("pro", None, account_id),
     ]
     return random.choice(commands)
 
@@ -262,13 +246,13 @@ async def test_every_database_decides_as_the_core_does(seed: int, database: Data
 async def test_a_batch_of_several_accounts_loads_each_ones_purchases(database: Database) -> None:
     add_accounts(database, ACCOUNT, OTHER)
     mine = a_purchase()
-    theirs = replace(mine, account_id=OTHER_ACCOUNT_ID, id=SECOND_ONE, order_id="O-2")
+    theirs = replace(mine, account_id=OTHER_ACCOUNT_ID, id=SECOND, order_id="O-2")
     add_purchases(database, mine, theirs)
     async with running_engine(database, SELLING) as engine:
         outcomes = await asyncio.gather(
-            engine.writer.submit(BeginCapture(account_id=ACCOUNT_ID, purchase_id=FIRST)),
-            engine.writer.submit(BeginCapture(account_id=OTHER_ACCOUNT_ID, purchase_id=SECOND_ONE)),
-            engine.writer.submit(BeginCapture(account_id=ACCOUNT_ID, purchase_id=SECOND_ONE)),
+            engine.writer.submit(begins(FIRST, ACCOUNT_ID)),
+            engine.writer.submit(begins(SECOND, OTHER_ACCOUNT_ID)),
+            engine.writer.submit(begins(SECOND, ACCOUNT_ID)),
         )
         now = engine.clock.now()
 

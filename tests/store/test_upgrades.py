@@ -11,8 +11,6 @@ import pytest
 from orchestrion.core.account import Account
 from orchestrion.core.lease import Completion
 from orchestrion.core.outcomes import Changed, Held, PurchaseOutcome
-from orchestrion.core.payment import OpenedOrder
-from orchestrion.core.purchase_commands import ConfirmPurchase, OpenPurchase, RecordOrder
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -34,12 +32,12 @@ from tests.factories import (
     ACCOUNT_ID,
     SMALL,
     TOKEN,
-    a_purchase_id,
     a_task,
     a_task_id,
     expect,
 )
 from tests.unit import asks
+from tests.unit.buying import confirms, opens, records
 
 FIRST_FIELDS = Task.__struct_fields__[: Task.__struct_fields__.index("traceparent") + 1]
 NOT_YET = "given_back_by"
@@ -190,14 +188,7 @@ async def test_a_create_of_before_is_replayed(engine: Engine, tasks: dict[Status
 
 
 async def test_an_account_of_before_buys_a_plan(engine: Engine) -> None:
-    opens = OpenPurchase(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), plan_id="pro")
-    pays = ConfirmPurchase(
-        account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), capture_id="3C679366HH908993F"
-    )
-    order = OpenedOrder(order_id="5O190127TN364715T", checkout_url="https://pay.example/")
-    records = RecordOrder(account_id=ACCOUNT_ID, purchase_id=a_purchase_id(1), order=order)
-
-    outcomes = await engine.together([opens, records, pays])
+    outcomes = await engine.together([opens(), records(), confirms()])
 
     assert [expect(PurchaseOutcome, one).activated for one in outcomes] == [False, False, True]
     assert (await engine.reader.account(ACCOUNT_ID) or ACCOUNT).plan == "pro"

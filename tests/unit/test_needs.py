@@ -13,7 +13,7 @@ from orchestrion.core.ids import KeyId
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
 from orchestrion.core.needs import needs_of
 from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID, a_task, a_task_id
-from tests.unit import asks
+from tests.unit import asks, buying
 
 TASK = a_task_id(1)
 REPORTS = (ACCOUNT_ID, "report")
@@ -118,3 +118,19 @@ def test_a_claim_that_looks_again_loads_as_many_overdue_rows_as_a_sweep() -> Non
 
     assert needs.overdue(REPORTS) == needs.candidates(REPORTS) + EXPIRE_BATCH_MAX
     assert needs.candidates(REPORTS) == 2
+
+
+@pytest.mark.parametrize("command", buying.ON_PURCHASE)
+def test_a_step_of_a_purchase_needs_it_the_account_and_its_newest(command: Command) -> None:
+    needs = needs_of([command])
+
+    assert needs.purchases == {(ACCOUNT_ID, buying.FIRST)}
+    assert needs.accounts == needs.newest_purchases == {ACCOUNT_ID}
+
+
+def test_who_begins_to_buy_needs_the_newest_purchase_and_an_operator_none() -> None:
+    opening, setting = needs_of([buying.opens()]), needs_of([buying.sets("pro")])
+
+    assert opening.accounts == setting.accounts == {ACCOUNT_ID}
+    assert (opening.newest_purchases, setting.newest_purchases) == ({ACCOUNT_ID}, set())
+    assert opening.purchases == setting.purchases == set()

@@ -5,60 +5,32 @@ import pytest
 from orchestrion.core.commands import Command
 from orchestrion.core.decide import decide
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.ids import PurchaseId
-from orchestrion.core.instants import DAY, Instant
+from orchestrion.core.instants import DAY
 from orchestrion.core.outcomes import Outcome, PlanSet, PurchaseOutcome, Rejection, Situation
-from orchestrion.core.payment import OpenedOrder
 from orchestrion.core.purchase import Purchase, Stage
-from orchestrion.core.purchase_commands import (
-    BeginCapture,
-    ConfirmPurchase,
-    ExpirePurchase,
-    FailCapture,
-    OpenPurchase,
-    RecordOrder,
-    SetPlan,
-    VoidPurchase,
-)
 from tests.factories import (
     ACCOUNT_ID,
     NOW,
     OTHER_ACCOUNT_ID,
     SMALL,
-    a_purchase_id,
     a_view,
     an_account,
     expect,
     later,
 )
+from tests.unit.buying import (
+    FIRST,
+    ON_PURCHASE,
+    SECOND,
+    begins,
+    confirms,
+    expires,
+    fails,
+    opens,
+    records,
+    sets,
+)
 from tests.unit.world import World
-
-FIRST, SECOND = a_purchase_id(1), a_purchase_id(2)
-
-
-def opens(purchase_id: PurchaseId = FIRST, plan_id: str = "pro") -> OpenPurchase:
-    return OpenPurchase(account_id=ACCOUNT_ID, purchase_id=purchase_id, plan_id=plan_id)
-
-
-def records(purchase_id: PurchaseId = FIRST) -> RecordOrder:
-    order = OpenedOrder(order_id=f"O-{purchase_id}", checkout_url="https://pay.example/")
-    return RecordOrder(account_id=ACCOUNT_ID, purchase_id=purchase_id, order=order)
-
-
-def begins(purchase_id: PurchaseId = FIRST) -> BeginCapture:
-    return BeginCapture(account_id=ACCOUNT_ID, purchase_id=purchase_id)
-
-
-def confirms(purchase_id: PurchaseId = FIRST, capture_id: str = "3C67") -> ConfirmPurchase:
-    return ConfirmPurchase(account_id=ACCOUNT_ID, purchase_id=purchase_id, capture_id=capture_id)
-
-
-def expires(purchase_id: PurchaseId = FIRST) -> ExpirePurchase:
-    return ExpirePurchase(account_id=ACCOUNT_ID, purchase_id=purchase_id)
-
-
-def fails(purchase_id: PurchaseId = FIRST) -> FailCapture:
-    return FailCapture(account_id=ACCOUNT_ID, purchase_id=purchase_id, capture=1)
 
 
 def bought(outcome: Outcome) -> Purchase:
@@ -178,21 +150,10 @@ def test_money_of_a_purchase_that_was_replaced_is_not_forgotten(world: World) ->
     assert expect(PurchaseOutcome, confirmed).activated
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        begins(),
-        confirms(),
-        expires(),
-        fails(),
-        records(),
-        VoidPurchase(account_id=ACCOUNT_ID, purchase_id=FIRST),
-    ],
-)
+@pytest.mark.parametrize("command", ON_PURCHASE)
 def test_the_purchase_of_another_account_is_unknown(command: Command) -> None:
     world = World(catalogue=SMALL, accounts=[an_account(), an_account(id=OTHER_ACCOUNT_ID)])
-    foreign = OpenPurchase(account_id=OTHER_ACCOUNT_ID, purchase_id=FIRST, plan_id="pro")
-    world.submit(foreign)
+    world.submit(opens(account_id=OTHER_ACCOUNT_ID))
     before = dict(world.purchases)
 
     (outcome,) = world.submit(command)
@@ -218,10 +179,6 @@ def test_a_refusal_and_a_repeat_write_nothing(world: World) -> None:
 
 
 # --- operators
-
-
-def sets(plan_id: str, expires_at: Instant | None = None) -> SetPlan:
-    return SetPlan(account_id=ACCOUNT_ID, plan_id=plan_id, expires_at=expires_at)
 
 
 def test_an_operator_sets_a_plan_and_another_plan_begins_a_cycle() -> None:

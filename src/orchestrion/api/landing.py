@@ -14,8 +14,9 @@ HTML_TYPE: Final = "text/html; charset=utf-8"
 
 _STYLE: Final = """
 body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 3rem auto;
-  padding: 0 1.25rem; color: #16202c; background: #fff; }
+  padding: 0 1.25rem; color: #16202c; background: #fff; color-scheme: light dark; }
 h1 { font-size: 1.75rem; line-height: 1.25; }
+h2 { font-size: 1.25rem; }
 li { margin: 0 0 .75rem; }
 @media (prefers-color-scheme: dark) { body { color: #e8edf2; background: #10161d; } }
 """
@@ -36,16 +37,18 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
-_APPROVED: Final = """<p>Thank you. Nothing has been charged yet.</p>
+# Events may be faster than the human, so neither page knows whether the money was taken by now.
+_APPROVED: Final = """<p>Thank you. Your approval by itself charges nothing.</p>
 <h2>What happens next</h2>
 <ol>
 <li>Tell your agent that you have approved the payment.</li>
-<li>Your agent has the payment verified. Only then the amount you saw is charged, once.</li>
-<li>The plan is in force from that moment, for 30 days. It does not renew itself.</li>
+<li>Your agent has the payment verified. Then the amount you saw is charged, once, and the plan is
+in force.</li>
+<li>The plan does not renew itself: nothing more is charged unless you approve another payment.</li>
 </ol>
-<p>If your agent does not ask, the payment you approved may still be taken later, and the plan
-put into force then. You can close this page.</p>"""
-_CANCELLED: Final = """<p>You have not been charged, and the plan stays as it was.</p>
+<p>If your agent never asks, the payment you approved may still be taken and the plan put into
+force. You can close this page.</p>"""
+_CANCELLED: Final = """<p>What is not approved is not charged: the plan stays as it was.</p>
 <h2>What happens next</h2>
 <ul>
 <li>If this is what you wanted, you need do nothing.</li>

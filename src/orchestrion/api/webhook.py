@@ -39,6 +39,7 @@ class WebhookHandlers:
         """
         if self._payments is None:
             return self._responder.refused(NO_EVENTS, request)
+        request.repeatable = True
         order_id = await self._payments.event(request.headers, request.body)
         if order_id is None:
             return self._responder.refused(_NOT_GENUINE, request)
