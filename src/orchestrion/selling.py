@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -13,13 +15,16 @@ from orchestrion.core.clock import Clock
 from orchestrion.engine.ports import Payments
 from orchestrion.payments.calls import CallRecord
 from orchestrion.payments.hosts import BaseUrl
-from orchestrion.payments.paypal import PayPal, PayPalOptions
+from orchestrion.payments.opening import PromptPayPal
+from orchestrion.payments.paypal import PayPalOptions
 from orchestrion.payments.tokens import Credentials
 
 # Nobody, a pretend PayPal that is started for it, or PayPal.
 Taker = PayPalOptions | Literal["pretend"] | None
 
-PRETEND_PROGRAM: Final = ("-m", "orchestrion.payments.pretend", "--until-stdin-closes")
+# -P: what lies in the working folder is material, never code.
+PRETEND_PROGRAM: Final = ("-P", "-m", "orchestrion.payments.pretend", "--until-stdin-closes")
+PRETEND_VARIABLES: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 PRETEND_SECONDS_MAX: Final = 20.0
 CANNOT_PRETEND: Final = "the pretend PayPal does not start; see what it said above"
 
@@ -58,7 +63,7 @@ async def open_payments(
         if taker == "pretend":
             place = await stack.enter_async_context(_pretending())
             url, taker = place.url, _options(place)
-        paypal = PayPal(taker, clock, told)
+        paypal = PromptPayPal(taker, clock, told)
         stack.push_async_callback(paypal.close)
         yield Open(payments=paypal, events=taker.webhook_id is not None, pretend_url=url)
 
@@ -71,6 +76,14 @@ def _options(place: _Place) -> PayPalOptions:
     )
 
 
+def pretend_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Keep what the pretend PayPal needs to run: no secret, no folder that may be another one."""
+    kept = {name: variables[name] for name in PRETEND_VARIABLES if name in variables}
+    folders = variables.get("PYTHONPATH", "").split(os.pathsep)
+    absolute = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
+    return kept | {"PYTHONPATH": absolute} if absolute else kept
+
+
 @asynccontextmanager
 async def _pretending() -> AsyncIterator[_Place]:
     # It ends when its stdin closes, so it does not outlive this process, however that ends. In a
@@ -80,6 +93,7 @@ async def _pretending() -> AsyncIterator[_Place]:
         *PRETEND_PROGRAM,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env=pretend_environment(os.environ),
         start_new_session=True,
     )
     assert process.stdin is not None, "it was asked for"

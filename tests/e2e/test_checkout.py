@@ -1,6 +1,7 @@
 """Real servers sell through a pretend PayPal: at any crash, nobody pays twice or for nothing."""
 
 import asyncio
+import base64
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -336,13 +337,20 @@ def test_the_log_names_paypals_calls_and_never_a_secret(
         purchase = agent.opened()
         pretend.behave("order", "status")
         assert agent.verify(purchase["purchaseId"]).status_code == 503
+        tokens = pretend.look("tokens")["tokens"]
+        pretend.behave("order", "unauthorized")
+        pretend.behave("token", "unauthorized")
+        assert agent.verify(purchase["purchaseId"]).status_code == 503
         served = agent.served
 
     calls = [line for line in served.lines if line["event"] == "paypal_call"]
-    assert [line["call"] for line in calls] == ["token", "create", "order"]
-    assert [line["level"] for line in calls] == ["info", "info", "warning"]
+    assert [line["call"] for line in calls] == ["token", "create", "order", "order", "token"]
+    assert [line["level"] for line in calls] == ["info", "info", *["warning"] * 3]
     assert all(line["debug_id"] for line in calls)
     said = served.log.decode() + served.stdout
-    assert pretend.secret not in said
+    assert tokens
+    pair = base64.b64encode(f"{pretend.client_id}:{pretend.secret}".encode()).decode()
+    assert [one for one in (pretend.secret, pair, *tokens) if one in said] == []
+    assert "Basic" not in said
     assert counter.key not in served.log.decode()
     assert "Bearer" not in said.replace("Authorization: Bearer", "")

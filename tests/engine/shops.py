@@ -11,7 +11,7 @@ from orchestrion.core.faults import PaymentsUnavailable
 from orchestrion.core.ids import AccountId, PurchaseId
 from orchestrion.core.outcomes import PurchaseOutcome, Rejection
 from orchestrion.core.payment import CaptureAnswer
-from orchestrion.core.plans import HOSTED
+from orchestrion.core.plans import HOSTED, Catalogue
 from orchestrion.core.purchase import Purchase
 from orchestrion.engine.checkout import Answer, Checkout, Landing, Till
 from orchestrion.engine.mint import Mint
@@ -23,7 +23,6 @@ from tests.factories import ACCOUNT_ID, expect
 from tests.pretend_paypal import PretendPayPal
 from tests.unit.buying import begins
 
-SELLING = EngineOptions(catalogue=HOSTED)
 LANDING = Landing(
     return_url="https://tasks.example/billing/approved",
     cancel_url="https://tasks.example/billing/cancelled",
@@ -35,7 +34,9 @@ IMPATIENT = CallLimits(read_seconds=2.0, total_seconds=2.0)
 class Shop:
     """One process that sells: an engine, a client of PayPal, and the checkout between them."""
 
-    def __init__(self, engine: Engine, paypal: PayPal, pretend: PretendPayPal) -> None:
+    def __init__(
+        self, engine: Engine, paypal: PayPal, pretend: PretendPayPal, catalogue: Catalogue
+    ) -> None:
         self.engine = engine
         self.paypal = paypal
         self.pretend = pretend
@@ -44,7 +45,7 @@ class Shop:
             writer=engine.writer,
             reader=engine.reader,
             payments=paypal,
-            catalogue=HOSTED,
+            catalogue=catalogue,
             clock=engine.clock,
             mint=Mint(engine.clock),
             landing=LANDING,
@@ -82,9 +83,9 @@ class Shop:
             return
         raise AssertionError(purchase)
 
-    async def begun(self, purchase: Purchase) -> Purchase:
+    async def begun(self, purchase: Purchase, capture: int = 1) -> Purchase:
         """Come as far as a process that dies before it captures."""
-        command = begins(purchase.id, purchase.account_id)
+        command = begins(purchase.id, capture, purchase.account_id)
         return expect(PurchaseOutcome, await self.engine.writer.submit(command)).purchase
 
     async def kept(self, purchase_id: PurchaseId, account_id: AccountId = ACCOUNT_ID) -> Purchase:
@@ -98,6 +99,11 @@ class Shop:
     def overtaken_by(self, overtaking: Callable[[], Awaitable[None]]) -> Checkout:
         """Give a checkout to whose captures something comes first."""
         return Checkout(replace(self.till, payments=Overtaken(self.paypal, overtaking)))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass here and at PayPal."""
+        self.clock.advance(seconds)
+        self.pretend.tell("advance", {"seconds": seconds})
 
     def captured(self, purchase: Purchase) -> int:
         """Say how often money was moved for a purchase."""
@@ -134,16 +140,19 @@ def order_of(purchase: Purchase) -> str:
 
 @asynccontextmanager
 async def selling(
-    database: Database, pretend: PretendPayPal, limits: CallLimits | None = None
+    database: Database,
+    pretend: PretendPayPal,
+    limits: CallLimits | None = None,
+    catalogue: Catalogue = HOSTED,
 ) -> AsyncIterator[Shop]:
     """Run a process that sells."""
-    async with running_engine(database, SELLING) as engine:
+    async with running_engine(database, EngineOptions(catalogue=catalogue)) as engine:
         paypal = PayPal(
             replace(pretend.options, limits=limits or CallLimits()),
             engine.clock,
             lambda _: None,
         )
         try:
-            yield Shop(engine, paypal, pretend)
+            yield Shop(engine, paypal, pretend, catalogue)
         finally:
             await paypal.close()

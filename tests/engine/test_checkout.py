@@ -175,6 +175,7 @@ async def test_an_order_that_was_voided_ends_the_purchase(
 async def test_an_order_that_is_gone_ends_the_purchase(shop: Shop, pretend: PretendPayPal) -> None:
     purchase = await shop.opened()
     pretend.change(order_of(purchase), "expire")
+    shop.clock.advance(300)
 
     assert told(await shop.refused(purchase)) == LATE
     assert (await shop.kept(purchase.id)).stage is Stage.EXPIRED
@@ -246,7 +247,8 @@ async def test_a_look_from_before_the_approval_ends_nothing(
     purchase = await shop.opened()
     shop.clock.advance(3 * 3_600)
     pretend.behave("order", "hold")
-    early = asyncio.create_task(shop.verify(purchase))
+    # Of another process: in one, who comes second joins the first.
+    early = asyncio.create_task(Checkout(shop.till).verify(ACCOUNT_ID, purchase.id))
     await asyncio.to_thread(pretend.wait_until_held, "order")
     pretend.change(order_of(purchase), "approve")
 

@@ -23,6 +23,11 @@ def activations(outcomes: list[PurchaseOutcome | Rejection]) -> int:
     return sum(one.activated for one in confirmed)
 
 
+def names_of_captures(pretend: PretendPayPal) -> set[str]:
+    calls = pretend.look("calls")["calls"]
+    return {call["request_id"] for call in calls if call["point"] == "capture"}
+
+
 async def paid_once(shop: Shop, purchase_id: str) -> None:
     account = await shop.account()
     assert (account.plan, account.plan_expires_at) == ("pro", shop.clock.now() + 30 * DAY)
@@ -79,18 +84,41 @@ async def test_checkouts_of_two_processes_open_one(
             }
 
 
+@pytest.mark.parametrize("shared", SHARED)
+async def test_a_crowd_of_two_processes_that_is_declined_is_declined_once(
+    databases: Databases, shared: str, pretend: PretendPayPal
+) -> None:
+    with databases.fresh(shared) as database:
+        async with selling(database, pretend) as one, selling(database, pretend) as other:
+            purchase = await one.approved()
+            pretend.behave("capture", "issue", times=CROWD)
+            # All have looked before any payment is tried.
+            pretend.behave("order", "hold", times=2)
+            crowd = asyncio.gather(
+                one.all_verify(purchase, CROWD // 2), other.all_verify(purchase, CROWD // 2)
+            )
+            await asyncio.to_thread(pretend.wait_until_held, "order", 2)
+            pretend.release("order")
+            here, there = await crowd
+
+            situations = {expect(Rejection, each).situation for each in [*here, *there]}
+            assert situations == {Situation.PAYMENT_DECLINED}
+            assert names_of_captures(pretend) == {purchase.capture_request}
+
+
 async def test_a_crowd_that_is_declined_is_declined_once(
     database: Database, pretend: PretendPayPal
 ) -> None:
-    """Who comes late with the refusal of the first capture does not spoil the second."""
+    """Who asks again after it was declined is the first to try once more."""
     async with selling(database, pretend) as shop:
         purchase = await shop.approved()
         pretend.behave("capture", "issue")
 
-        outcomes = await shop.all_verify(purchase, 20)
-        confirmed = (await shop.kept(purchase.id)).stage is Stage.CONFIRMED
-        assert await shop.verified(purchase) is not confirmed
+        outcomes = await shop.all_verify(purchase, CROWD)
+        tried = names_of_captures(pretend)
 
-        refused = [each for each in outcomes if isinstance(each, Rejection)]
-        assert {each.situation for each in refused} <= {Situation.PAYMENT_DECLINED}
+        situations = {expect(Rejection, each).situation for each in outcomes}
+        assert situations == {Situation.PAYMENT_DECLINED}
+        assert tried == {purchase.capture_request}
+        assert await shop.verified(purchase)
         await paid_once(shop, purchase.id)

@@ -73,11 +73,14 @@ class Buyer(Caller):
 
 @asynccontextmanager
 async def selling(
-    database: Database, pretend: PretendPayPal, options: ServiceOptions = OPTIONS
+    database: Database,
+    pretend: PretendPayPal,
+    options: ServiceOptions = OPTIONS,
+    limits: CallLimits = IMPATIENT,
 ) -> AsyncIterator[Buyer]:
     """Sell plans until the block ends."""
     calls: list[CallRecord] = []
-    paypal = PayPal(replace(pretend.options, limits=IMPATIENT), database.clock, calls.append)
+    paypal = PayPal(replace(pretend.options, limits=limits), database.clock, calls.append)
     try:
         async with running(database, options, paypal) as harness:
             yield Buyer(Caller(harness, await harness.account()), pretend)

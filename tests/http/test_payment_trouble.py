@@ -188,21 +188,42 @@ async def test_money_that_was_not_asked_for_buys_nothing_and_an_operator_hears_o
     purchase = await buyer.approved()
     buyer.pretend.behave("capture", what)
 
-    declined(await buyer.verify(purchase["purchaseId"]))
+    for _ in range(3):
+        answer = refused(await buyer.verify(purchase["purchaseId"]), 402, "payment_failed")
+        # Another checkout would take more money.
+        assert advice(answer) == ["check_billing_status"]
+        assert answer["agent_contract"]["retryable"] is False
 
     assert await buyer.plan() == "free"
-    assert "payment_does_not_count" in [event for event, _, _ in buyer.service.observer.faults]
+    events = [event for event, _, _ in buyer.service.observer.faults]
+    assert events.count("payment_does_not_count") == 1
 
 
 @pytest.mark.parametrize("change", ["void", "expire"])
 async def test_an_order_that_is_gone_cannot_be_paid(change: str, buyer: Buyer) -> None:
     purchase = await buyer.opened()
     buyer.pretend.change(purchase["orderId"], change)
+    # An order that is new may not be found yet.
+    buyer.pass_time(300)
 
     for _ in range(2):
         answer = refused(await buyer.verify(purchase["purchaseId"]), 410, "payment_failed")
         assert advice(answer) == ["retry_checkout", "check_billing_status"]
     await settles(buyer, await buyer.approved())
+
+
+async def test_an_order_that_is_not_found_ends_nothing_while_money_may_be_taken(
+    buyer: Buyer,
+) -> None:
+    purchase = await buyer.approved()
+    buyer.pretend.behave("capture", "cut")
+    told_to_wait(await buyer.verify(purchase["purchaseId"]))
+    buyer.pretend.behave("order", "status", status=404)
+
+    told_to_wait(await buyer.verify(purchase["purchaseId"]))
+    refused(await buyer.start(), 400, "invalid_request")
+
+    await settles(buyer, purchase)
 
 
 async def test_a_repeated_order_is_not_given_to_a_second_purchase(buyer: Buyer) -> None:

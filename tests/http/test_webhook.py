@@ -1,11 +1,16 @@
 """PayPal's own events settle a payment sooner; nothing depends on them, nobody can forge them."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
+from orchestrion.core.limits import EVENTS_PER_MINUTE, PAYMENTS_WAIT_SECONDS
+from orchestrion.core.plans import HOSTED
+from orchestrion.payments.calls import CallLimits
 from tests.databases import Database
 from tests.harness import Harness
-from tests.http.callers import Json, Response, ok, recommended, refused
+from tests.http.callers import Json, Response, limit_left, ok, recommended, refused
 from tests.http.market import OPTIONS, Buyer, selling
 from tests.pretend_paypal import PretendPayPal
 
@@ -55,6 +60,19 @@ async def test_a_capture_whose_answer_was_lost_is_settled_by_its_event(buyer: Bu
     assert (await told(buyer, purchase, CAPTURED)).status_code == 200
 
     assert await buyer.plan() == "pro"
+
+
+async def test_an_event_after_a_payment_was_declined_takes_nothing(buyer: Buyer) -> None:
+    """Its account was told to start another checkout, and may have done so."""
+    purchase = await buyer.approved()
+    buyer.pretend.behave("capture", "issue")
+    refused(await buyer.verify(purchase["purchaseId"]), 402, "payment_failed")
+
+    assert (await told(buyer, purchase, APPROVED)).status_code == 200
+
+    assert await buyer.plan() == "free"
+    assert buyer.captured(purchase) == 0
+    ok(await buyer.start(), 201)
 
 
 async def test_an_event_that_lies_about_an_approval_changes_nothing(buyer: Buyer) -> None:
@@ -138,11 +156,48 @@ async def test_an_event_is_json_of_a_bounded_size(buyer: Buyer) -> None:
     refused(large, 413, "invalid_request")
 
 
-async def test_events_of_an_address_are_limited_as_other_public_requests(buyer: Buyer) -> None:
-    for _ in range(60):
-        refused(await tell(buyer, {}, b"{}"), 400, "invalid_request")
+async def limited_alone(buyer: Buyer) -> None:
+    """All events that an address may send, one more, and then another request of it."""
+    for _ in range(EVENTS_PER_MINUTE):
+        response = await tell(buyer, {}, b"{}")
+        refused(response, 400, "invalid_request")
+    assert limit_left(response) == ("events", 0, 60)
 
     refused(await tell(buyer, {}, b"{}"), 429, "rate_limited")
+    ok(await buyer.client.get("/v1/capabilities"))
+    buyer.service.clock.advance(60)
+    refused(await tell(buyer, {}, b"{}"), 400, "invalid_request")
+
+
+async def test_events_of_an_address_have_a_window_of_their_own(buyer: Buyer) -> None:
+    await limited_alone(buyer)
+
+
+async def test_events_are_limited_where_nothing_else_is(
+    database: Database, pretend: PretendPayPal
+) -> None:
+    unlimited = replace(OPTIONS, catalogue=replace(HOSTED, limits=None))
+    async with selling(database, pretend, unlimited) as buyer:
+        await limited_alone(buyer)
+
+
+async def test_too_many_events_at_a_time_are_no_fault(
+    database: Database, pretend: PretendPayPal
+) -> None:
+    async with selling(database, pretend, limits=CallLimits(events_max=1)) as buyer:
+        purchase = await buyer.approved()
+        event = pretend.event(purchase["orderId"], APPROVED)
+        pretend.behave("verify", "hold_before")
+        held = asyncio.create_task(tell(buyer, *event))
+        await asyncio.to_thread(pretend.wait_until_held, "verify")
+
+        response = await tell(buyer, *event)
+        pretend.release("verify")
+
+        refused(response, 503, "server_error")
+        assert response.headers["retry-after"] == str(PAYMENTS_WAIT_SECONDS)
+        assert (await held).status_code == 200
+        assert buyer.service.observer.faults == []
 
 
 async def test_without_payments_no_events_are_taken(service: Harness) -> None:

@@ -57,18 +57,38 @@ async def test_a_capture_that_was_never_made_is_made(shop: Shop, job: FinishChec
     assert shop.captured(purchase) == 1
 
 
-async def test_what_a_human_approved_and_nobody_verified_is_captured_at_its_end(
+async def test_what_a_human_approved_and_nobody_verified_is_captured_before_its_end(
     shop: Shop, job: FinishCheckouts
 ) -> None:
+    """Before PayPal forgets the order, which it does three hours after the approval."""
     purchase = await shop.approved()
 
-    shop.clock.advance(3 * 3_600 - 0.001)
+    shop.pass_time(3 * 3_600 - 600.001)
     await job.run()
     waiting = await shop.kept(purchase.id)
-    shop.clock.advance(0.001)
+    shop.pass_time(0.001)
     await job.run()
 
     assert waiting == purchase
+    assert (await shop.kept(purchase.id)).stage is Stage.CONFIRMED
+    assert shop.captured(purchase) == 1
+
+
+async def test_before_its_end_what_nobody_approved_is_looked_at_and_left(
+    shop: Shop, job: FinishCheckouts, pretend: PretendPayPal
+) -> None:
+    purchase = await shop.opened()
+    shop.pass_time(3 * 3_600 - 600)
+
+    for _ in range(9):
+        await job.run()
+        shop.pass_time(60)
+    left = await shop.kept(purchase.id)
+    pretend.change(order_of(purchase), "approve")
+    await job.run()
+
+    assert left == purchase
+    assert pretend.count("order") == 10
     assert (await shop.kept(purchase.id)).stage is Stage.CONFIRMED
 
 

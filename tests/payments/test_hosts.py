@@ -37,6 +37,13 @@ def test_paypal_and_its_subdomains_are_paypals(address: str) -> None:
         "https://example/\\.paypal.com/",
         "https://www.paypal.com:8443/",
         "https://www.paypal.com:/",
+        "https://www.paypal.com:0/",
+        "https://www.paypal.com:00443/",
+        "https://www.paypal.com:0443/",
+        "https://www.paypal.com:65536/",
+        "https://.paypal.com/",
+        "https://..paypal.com/",
+        "https://www..paypal.com/",
         "https://www.paypal.com./",
         "https://www.paypal.com\u3002example/",
         "https://www.p\u0430ypal.com/",
@@ -66,6 +73,7 @@ def test_everything_else_is_not(address: str) -> None:
         ("http://127.0.0.1:8098/checkoutnow?token=1", False),
         ("http://localhost:8099/", False),
         ("https://127.0.0.1:8099/", False),
+        ("http://127.0.0.1:08099/", False),
         ("https://www.paypal.com/", False),
     ],
 )
@@ -78,13 +86,13 @@ def test_a_pretended_paypal_leads_to_itself_alone(address: str, *, trusted: bool
     [
         ("https://api-m.paypal.com", "https://api-m.paypal.com"),
         ("https://api-m.sandbox.paypal.com/", "https://api-m.sandbox.paypal.com"),
-        ("https://gateway.example:8443", "https://gateway.example:8443"),
+        ("https://127.0.0.1:8443", "https://127.0.0.1:8443"),
         ("http://127.0.0.1:8099", "http://127.0.0.1:8099"),
         ("http://localhost:8099/", "http://localhost:8099"),
         ("http://[::1]:8099", "http://[::1]:8099"),
     ],
 )
-def test_a_base_url_is_https_or_this_machine(text: str, kept: str) -> None:
+def test_a_base_url_is_paypals_or_this_machines(text: str, kept: str) -> None:
     assert BaseUrl.parse(text).text == kept
 
 
@@ -93,6 +101,15 @@ def test_a_base_url_is_https_or_this_machine(text: str, kept: str) -> None:
     [
         "http://api-m.paypal.com",
         "http://192.0.2.7:8099",
+        "https://192.0.2.7",
+        "https://gateway.example",
+        "https://paypal.com.example",
+        "https://notpaypal.com",
+        "https://api-m.paypal.com:8443",
+        "https://api-m.paypal.com:0",
+        "https://..paypal.com",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:65536",
         "https://api-m.paypal.com/v2",
         "https://api-m.paypal.com?x=1",
         "https://us:secret@api-m.paypal.com",

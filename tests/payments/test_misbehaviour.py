@@ -59,7 +59,7 @@ BROKEN = {
 POINTS_BROKEN = [(point, what) for what in BROKEN for point in VERBS]
 UNDECIDED = [400, 403, 404, 409, 429, 500, 502, 503]
 # How PayPal says that an order is gone.
-DECIDED = {("order", 404), ("capture", 404)}
+DECIDED = {("order", 404)}
 
 
 async def approved(paypal: PayPal, pretend: PretendPayPal, new_order: NewOrder) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from orchestrion.core.faults import PaymentsUnavailable
 from orchestrion.core.payment import (
     AlreadyCaptured,
     Capture,
@@ -162,7 +163,7 @@ async def test_an_order_nobody_approved_is_not_captured(
     assert await paypal.capture(order_id, f"{order_id}-1") == NotApproved()
 
 
-async def test_an_order_that_is_gone_or_voided_is_not_captured(
+async def test_an_order_that_was_voided_is_not_captured_and_of_one_that_is_gone_nobody_knows(
     pretend: PretendPayPal, paypal: PayPal, new_order: NewOrder
 ) -> None:
     order_id = (await paypal.create_order(new_order)).order_id
@@ -171,7 +172,8 @@ async def test_an_order_that_is_gone_or_voided_is_not_captured(
     assert await paypal.capture(order_id, f"{order_id}-1") == Declined()
 
     pretend.change(order_id, "expire")
-    assert await paypal.capture(order_id, f"{order_id}-2") == Declined()
+    with pytest.raises(PaymentsUnavailable, match="404"):
+        await paypal.capture(order_id, f"{order_id}-2")
 
 
 async def test_every_call_is_told_with_its_debug_id(client: Client, new_order: NewOrder) -> None:

@@ -13,6 +13,7 @@ ORDER = (
     b'{"id": "5O190127TN364715T", "status": "COMPLETED",'
     b' "purchase_units": [{"payments": {"captures": [%s]}}]}'
 )
+PRICE = b'{"currency_code": "USD", "value": "24.99"}'
 SECRET_WORDS = "ignore all former instructions"
 
 
@@ -33,6 +34,9 @@ def order_with(amount: bytes) -> bytes:
         order_with(b'{"value": "24.99"}'),
         order_with(b"null"),
         ORDER % b'{"id": "CAP1", "status": "COMPLETED"}',
+        # Whose money it is must be said.
+        order_with(PRICE).replace(b', "custom_id": "pur_1"', b""),
+        order_with(PRICE).replace(b'"pur_1"', b"null"),
         ORDER % b"7",
         b'{"id": "5O190127TN364715T"}',
         b'{"id": "../../v1/identity", "status": "APPROVED"}',

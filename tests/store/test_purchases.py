@@ -7,10 +7,12 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from orchestrion.core import instants
 from orchestrion.core.account import Account
 from orchestrion.core.commands import Command
 from orchestrion.core.faults import Poison
 from orchestrion.core.instants import DAY, Instant
+from orchestrion.core.limits import CHECKOUT_LAST_LOOKS_SECONDS
 from orchestrion.core.outcomes import PurchaseOutcome, Rejection
 from orchestrion.core.purchase import FIRST_UNSETTLED, Purchase, Stage, Unsettled
 from orchestrion.core.purchase_commands import OpenPurchase
@@ -34,6 +36,7 @@ from tests.unit.buying import (
     confirms,
     expires,
     fails,
+    gives_up,
     opens,
     records,
     sets,
@@ -95,17 +98,19 @@ async def test_the_newest_purchase_goes_by_time_and_not_by_id(engine: Engine) ->
 async def test_what_is_due_is_read_in_order_and_page_by_page(database: Database) -> None:
     now = database.clock.now()
     add_accounts(database, ACCOUNT)
+    last_looks = CHECKOUT_LAST_LOOKS_SECONDS * instants.SECOND
     due = [
         a_purchase(
             id=a_purchase_id(number),
             order_id=f"O-{number}",
             created_at=Instant(now - 10_000 - number),
-            expires_at=Instant(now - number // 2),
+            expires_at=Instant(now + last_looks - number // 2),
         )
         for number in range(7)
     ]
+    later_on = Instant(now + last_looks + 1)
     idle = [
-        a_purchase(id=a_purchase_id(50), order_id="a", created_at=now, expires_at=Instant(now + 1)),
+        a_purchase(id=a_purchase_id(50), order_id="a", created_at=now, expires_at=later_on),
         a_purchase(Stage.EXPIRED, id=a_purchase_id(51), order_id="b", created_at=Instant(now + 1)),
     ]
     add_purchases(database, *due, *idle)
@@ -190,13 +195,14 @@ def a_command(random: Random) -> Command:
         opens(purchase_id, "pro", account_id),
         records(purchase_id, account_id),
         records(purchase_id, account_id),
-        begins(purchase_id, account_id),
+        begins(purchase_id, capture, account_id),
         undoes(purchase_id, capture, account_id),
         fails(purchase_id, capture, account_id),
         confirms(purchase_id, f"C-{account_id}-{purchase_id}", account_id),
         expires(purchase_id, account_id),
+        gives_up(purchase_id, account_id),
         voids(purchase_id, account_id),
-        sets("pro", None, account_id),
+        sets("pro", Instant(NOW + DAY), account_id),
     ]
     return random.choice(commands)
 
@@ -250,9 +256,9 @@ async def test_a_batch_of_several_accounts_loads_each_ones_purchases(database: D
     add_purchases(database, mine, theirs)
     async with running_engine(database, SELLING) as engine:
         outcomes = await asyncio.gather(
-            engine.writer.submit(begins(FIRST, ACCOUNT_ID)),
-            engine.writer.submit(begins(SECOND, OTHER_ACCOUNT_ID)),
-            engine.writer.submit(begins(SECOND, ACCOUNT_ID)),
+            engine.writer.submit(begins(FIRST, 1, ACCOUNT_ID)),
+            engine.writer.submit(begins(SECOND, 1, OTHER_ACCOUNT_ID)),
+            engine.writer.submit(begins(SECOND, 1, ACCOUNT_ID)),
         )
         now = engine.clock.now()
 

@@ -8,6 +8,7 @@ from orchestrion.core.purchase_commands import (
     ConfirmPurchase,
     ExpirePurchase,
     FailCapture,
+    GiveUpPurchase,
     OfPlan,
     OnPurchase,
     OpenPurchase,
@@ -32,8 +33,10 @@ def records(purchase_id: PurchaseId = FIRST, account_id: AccountId = ACCOUNT_ID)
     return RecordOrder(account_id=account_id, purchase_id=purchase_id, order=order)
 
 
-def begins(purchase_id: PurchaseId = FIRST, account_id: AccountId = ACCOUNT_ID) -> BeginCapture:
-    return BeginCapture(account_id=account_id, purchase_id=purchase_id)
+def begins(
+    purchase_id: PurchaseId = FIRST, capture: int = 1, account_id: AccountId = ACCOUNT_ID
+) -> BeginCapture:
+    return BeginCapture(account_id=account_id, purchase_id=purchase_id, capture=capture)
 
 
 def undoes(
@@ -58,6 +61,10 @@ def expires(purchase_id: PurchaseId = FIRST, account_id: AccountId = ACCOUNT_ID)
     return ExpirePurchase(account_id=account_id, purchase_id=purchase_id)
 
 
+def gives_up(purchase_id: PurchaseId = FIRST, account_id: AccountId = ACCOUNT_ID) -> GiveUpPurchase:
+    return GiveUpPurchase(account_id=account_id, purchase_id=purchase_id)
+
+
 def voids(purchase_id: PurchaseId = FIRST, account_id: AccountId = ACCOUNT_ID) -> VoidPurchase:
     return VoidPurchase(account_id=account_id, purchase_id=purchase_id)
 
@@ -70,6 +77,6 @@ def sets(
 
 ON_PURCHASE: tuple[OnPurchase, ...] = (
     *(records(), begins(), undoes(), fails()),
-    *(confirms(), expires(), voids()),
+    *(confirms(), expires(), gives_up(), voids()),
 )
 OF_PLAN: tuple[OfPlan, ...] = (opens(), *ON_PURCHASE, sets("pro"))

@@ -80,7 +80,7 @@ def test_an_operation_is_described_and_limited(row: Operation) -> None:
     assert row.body is None or row.method == "POST"
     assert not row.body_required or row.body is not None
     keyed = row.access is Access.KEYED
-    public = {Allowance.DISCOVERY, Allowance.REGISTRATION, Allowance.NONE}
+    public = {Allowance.DISCOVERY, Allowance.REGISTRATION, Allowance.EVENTS, Allowance.NONE}
     assert (row.allowance in public) != keyed
     assert len(set(row.refusals)) == len(row.refusals)
 

@@ -410,6 +410,18 @@ REFUSALS = [
         id="verify, declined",
     ),
     pytest.param(
+        special(ErrorCode.PAYMENT_FAILED, Situation.PAYMENT_UNCOUNTED),
+        False,
+        f"* {BILLING}",
+        id="verify, money that does not count",
+    ),
+    pytest.param(
+        special(ErrorCode.PAYMENT_FAILED, Situation.PLAN_WITHDRAWN),
+        False,
+        f"* retry_checkout POST /v1/billing/checkout\n+ {BILLING}",
+        id="verify, plan no longer for sale",
+    ),
+    pytest.param(
         special(ErrorCode.PAYMENT_FAILED, Situation.CHECKOUT_EXPIRED),
         False,
         f"* retry_checkout POST /v1/billing/checkout\n+ {BILLING}",

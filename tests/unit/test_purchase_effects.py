@@ -99,14 +99,14 @@ def test_an_order_is_recorded_with_its_address_and_may_be_recorded_again() -> No
 
 
 def begun(purchase: Purchase) -> Purchase:
-    return expect(Purchase, lifecycle.begin_capture(purchase, purchase, NOW))
+    return expect(Purchase, lifecycle.begin_capture(purchase, purchase, purchase.captures, NOW))
 
 
 def test_whoever_comes_second_takes_part_in_the_same_capture() -> None:
     first = begun(a_purchase())
 
     assert first.capture_begun_at == NOW
-    assert lifecycle.begin_capture(first, first, later(1)) is first
+    assert lifecycle.begin_capture(first, first, 1, later(1)) is first
     assert first.capture_request == f"{first.id}-capture-1"
 
 
@@ -137,7 +137,45 @@ def test_money_confirms_a_purchase_whatever_happened_before() -> None:
         assert confirmed.capture_begun_at is None
 
 
-def test_an_order_that_is_gone_ends_what_was_begun() -> None:
+@pytest.mark.parametrize(
+    ("meanwhile", "situation", "status"),
+    [
+        (a_purchase(Stage.FAILED), Situation.PAYMENT_DECLINED, 402),
+        (a_purchase(captures=2, capture_begun_at=NOW), Situation.PLAIN, 503),
+        (a_purchase(captures=2), Situation.PAYMENT_PENDING, 402),
+        (a_purchase(Stage.EXPIRED, captures=2), Situation.CHECKOUT_EXPIRED, 410),
+    ],
+)
+def test_who_looked_before_a_capture_ended_begins_no_other(
+    meanwhile: Purchase, situation: Situation, status: int
+) -> None:
+    refused = expect(Rejection, lifecycle.begin_capture(meanwhile, meanwhile, 1, later(1)))
+
+    assert (refused.situation, refused.status) == (situation, status)
+
+
+def test_what_was_confirmed_meanwhile_is_confirmed() -> None:
+    confirmed = a_purchase(Stage.CONFIRMED, captures=2)
+
+    assert lifecycle.begin_capture(confirmed, confirmed, 1, later(1)) is confirmed
+
+
+def test_an_order_that_is_not_found_says_nothing_of_a_capture_that_was_begun() -> None:
+    refused = expect(Rejection, lifecycle.give_up(begun(a_purchase()), later(10**9)))
+
+    assert (refused.code, refused.status, refused.wait_seconds) == (
+        ErrorCode.SERVER_ERROR,
+        503,
+        5,
+    )
+
+
+def test_an_order_may_be_unseen_for_five_minutes() -> None:
+    assert a_purchase(created_at=ago(299.999)).unseen(NOW)
+    assert not a_purchase(created_at=ago(300)).unseen(NOW)
+
+
+def test_an_order_that_was_voided_ends_what_was_begun() -> None:
     ended = expect(Purchase, lifecycle.void(begun(a_purchase()), later(1)))
 
     assert (ended.stage, ended.capture_begun_at) == (Stage.EXPIRED, None)
@@ -150,7 +188,7 @@ def test_an_order_that_is_gone_ends_what_was_begun() -> None:
     ("purchase", "settle_at"),
     [
         (a_purchase(Stage.STARTED), later(60)),
-        (a_purchase(expires_at=later(99)), later(99)),
+        (a_purchase(expires_at=later(900)), later(300)),
         (a_purchase(expires_at=later(99), capture_begun_at=later(7)), later(67)),
         (a_purchase(Stage.FAILED), None),
         (a_purchase(Stage.EXPIRED), None),

@@ -19,51 +19,55 @@ NEWER = a_purchase(Stage.STARTED, id=a_purchase_id(2), created_at=later(1))
 # A purchase, and the newest of its account.
 SITUATIONS: Mapping[str, tuple[Purchase, Purchase]] = MappingProxyType(
     {
-        name: (purchase, NEWER if name.endswith("replaced") else purchase)
+        name: (purchase, NEWER if name.endswith("_old") else purchase)
         for name, purchase in {
             "started": a_purchase(Stage.STARTED, created_at=ago(59.999)),
             "started_over": a_purchase(Stage.STARTED, created_at=ago(60)),
-            "started_replaced": a_purchase(Stage.STARTED),
+            "started_old": a_purchase(Stage.STARTED),
             "open": a_purchase(expires_at=later(0.001)),
             "open_over": a_purchase(**OVER),
-            "open_replaced": a_purchase(),
+            "open_old": a_purchase(),
             "begun": a_purchase(capture_begun_at=ago(1)),
             "begun_over": a_purchase(capture_begun_at=ago(1), **OVER),
             "failed": a_purchase(Stage.FAILED),
             "failed_over": a_purchase(Stage.FAILED, **OVER),
-            "failed_replaced": a_purchase(Stage.FAILED),
+            "failed_old": a_purchase(Stage.FAILED),
             "expired": a_purchase(Stage.EXPIRED, **OVER),
-            "expired_unopened": a_purchase(Stage.EXPIRED, order_id=None),
-            "expired_replaced": a_purchase(Stage.EXPIRED, **OVER),
+            "expired_bare": a_purchase(Stage.EXPIRED, order_id=None),
+            "expired_old": a_purchase(Stage.EXPIRED, **OVER),
             "confirmed": a_purchase(Stage.CONFIRMED),
-            "confirmed_replaced": a_purchase(Stage.CONFIRMED, **OVER),
+            "confirmed_old": a_purchase(Stage.CONFIRMED, **OVER),
         }.items()
     }
 )
 
-# What comes of each verb: a stage; the purchase as it is (same); a refusal (wait, late).
+# What comes of each verb: a stage; the purchase as it is (same); a refusal (wait, late, moment).
 GRID = """
-                    record_order begin_capture undo_capture fail_capture confirm   expire  void
-started             open         wait          wait         wait         wait      wait    expired
-started_over        open         wait          wait         wait         wait      expired expired
-started_replaced    open         wait          wait         wait         wait      expired expired
-open                wait         open          open         failed       confirmed wait    expired
-open_over           wait         open          open         failed       confirmed expired expired
-open_replaced       wait         late          open         failed       confirmed expired expired
-begun               wait         same          open         failed       confirmed wait    expired
-begun_over          wait         same          open         failed       confirmed wait    expired
-failed              late         open          same         same         confirmed wait    expired
-failed_over         late         open          same         same         confirmed expired expired
-failed_replaced     late         late          same         same         confirmed expired expired
-expired             late         open          same         same         confirmed same    same
-expired_unopened    late         late          same         same         confirmed same    same
-expired_replaced    late         late          same         same         confirmed same    same
-confirmed           same         same          same         same         same      same    same
-confirmed_replaced  same         same          same         same         same      same    same
+              record_order begin_capture undo_capture fail_capture confirm   expire  give_up void
+started       open         wait          wait         wait         wait      wait    expired expired
+started_over  open         wait          wait         wait         wait      expired expired expired
+started_old   open         wait          wait         wait         wait      expired expired expired
+open          wait         open          open         failed       confirmed wait    expired expired
+open_over     wait         open          open         failed       confirmed expired expired expired
+open_old      wait         late          open         failed       confirmed expired expired expired
+begun         wait         same          open         failed       confirmed wait    moment  expired
+begun_over    wait         same          open         failed       confirmed wait    moment  expired
+failed        late         open          same         same         confirmed wait    same    expired
+failed_over   late         open          same         same         confirmed expired same    expired
+failed_old    late         late          same         same         confirmed expired same    expired
+expired       late         open          same         same         confirmed same    same    same
+expired_bare  late         late          same         same         confirmed same    same    same
+expired_old   late         late          same         same         confirmed same    same    same
+confirmed     same         same          same         same         same      same    same    same
+confirmed_old same         same          same         same         same      same    same    same
 """
 
 REFUSALS: Mapping[str, Situation] = MappingProxyType(
-    {"wait": Situation.PAYMENT_PENDING, "late": Situation.CHECKOUT_EXPIRED}
+    {
+        "wait": Situation.PAYMENT_PENDING,
+        "late": Situation.CHECKOUT_EXPIRED,
+        "moment": Situation.PLAIN,
+    }
 )
 
 
@@ -82,11 +86,12 @@ def apply(verb: Verb, purchase: Purchase, newest: Purchase) -> Purchase | Reject
     number = purchase.captures
     steps: Mapping[Verb, Callable[[], Purchase | Rejection]] = {
         Verb.RECORD_ORDER: lambda: lifecycle.record_order(purchase, order, NOW),
-        Verb.BEGIN_CAPTURE: lambda: lifecycle.begin_capture(purchase, newest, NOW),
+        Verb.BEGIN_CAPTURE: lambda: lifecycle.begin_capture(purchase, newest, number, NOW),
         Verb.UNDO_CAPTURE: lambda: lifecycle.undo_capture(purchase, number, NOW),
         Verb.FAIL_CAPTURE: lambda: lifecycle.fail_capture(purchase, number, NOW),
         Verb.CONFIRM: lambda: lifecycle.confirm(purchase, "3C679366HH908993F", NOW),
         Verb.EXPIRE: lambda: lifecycle.expire(purchase, newest, NOW),
+        Verb.GIVE_UP: lambda: lifecycle.give_up(purchase, NOW),
         Verb.VOID: lambda: lifecycle.void(purchase, NOW),
     }
     return steps[verb]()

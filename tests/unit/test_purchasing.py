@@ -7,7 +7,9 @@ from orchestrion.core.decide import decide
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import DAY
 from orchestrion.core.outcomes import Outcome, PlanSet, PurchaseOutcome, Rejection, Situation
+from orchestrion.core.plans import SELF_HOSTED
 from orchestrion.core.purchase import Purchase, Stage
+from orchestrion.core.purchasing import ENDLESS
 from tests.factories import (
     ACCOUNT_ID,
     NOW,
@@ -26,6 +28,7 @@ from tests.unit.buying import (
     confirms,
     expires,
     fails,
+    gives_up,
     opens,
     records,
     sets,
@@ -49,7 +52,9 @@ def test_a_purchase_goes_from_its_opening_to_the_plan(world: World) -> None:
     assert (bought(started).plan_id, str(bought(started).price_usd)) == ("pro", "10.00")
     assert bought(opened).stage is Stage.OPEN
     assert bought(begun).capture_begun_at == NOW
-    assert confirmed == PurchaseOutcome(purchase=world.purchases[ACCOUNT_ID, FIRST], activated=True)
+    assert confirmed == PurchaseOutcome(
+        purchase=world.purchases[ACCOUNT_ID, FIRST], changed=True, activated=True
+    )
     account = world.accounts[ACCOUNT_ID]
     assert (account.plan, account.plan_expires_at) == ("pro", NOW + 30 * DAY)
 
@@ -148,6 +153,46 @@ def test_money_of_a_purchase_that_was_replaced_is_not_forgotten(world: World) ->
     (confirmed,) = world.submit(confirms(FIRST))
 
     assert expect(PurchaseOutcome, confirmed).activated
+
+
+def test_a_capture_is_begun_only_of_a_plan_that_is_for_sale(world: World) -> None:
+    world.submit(opens(), records())
+    world.catalogue = SELF_HOSTED
+
+    (refused,) = world.submit(begins())
+    (given_up,) = world.submit(gives_up())
+
+    rejection = expect(Rejection, refused)
+    assert (rejection.code, rejection.status) == (ErrorCode.PAYMENT_FAILED, 410)
+    assert rejection.situation is Situation.PLAN_WITHDRAWN
+    assert bought(given_up).stage is Stage.EXPIRED
+
+
+def test_a_capture_under_way_of_a_plan_that_left_the_catalogue_goes_on(world: World) -> None:
+    world.submit(opens(), records(), begins())
+    world.catalogue = SELF_HOSTED
+
+    (again,) = world.submit(begins())
+
+    assert bought(again).capture_begun_at == NOW
+
+
+def test_a_plan_without_an_end_is_not_sold_once_more() -> None:
+    world = World(accounts=[an_account("pro")], catalogue=SMALL)
+
+    (outcome,) = world.submit(opens(plan_id="pro"))
+
+    refused = expect(Rejection, outcome)
+    assert (refused.code, refused.message) == (ErrorCode.INVALID_REQUEST, ENDLESS)
+    assert world.purchases == {}
+
+
+def test_a_repeat_is_told_from_a_change(world: World) -> None:
+    world.submit(opens(), records(), begins())
+
+    first, second = world.submit(fails(), fails())
+
+    assert [expect(PurchaseOutcome, one).changed for one in (first, second)] == [True, False]
 
 
 @pytest.mark.parametrize("command", ON_PURCHASE)

@@ -85,14 +85,16 @@ def test_a_renewal_prolongs_by_thirty_days_and_the_cycle_goes_on(
     ago=st.integers(0, 400 * DAY),
     now=INSTANTS,
 )
-def test_after_a_plan_ran_out_thirty_days_begin_now_and_so_does_a_cycle(
+def test_after_a_plan_ran_out_thirty_days_begin_now_and_for_another_plan_so_does_a_cycle(
     plan_id: str, former: str, ago: int, now: Instant
 ) -> None:
-    """The same plan too: what was in force is free."""
-    paid = activated(on(former, Instant(now - ago)), paying(plan_id), HOSTED, now)
+    before = on(former, Instant(now - ago))
 
-    assert expiry(paid) == now + 30 * DAY
-    assert (paid.cycle_started_at, paid.tasks_in_cycle) == (now, 0)
+    paid = activated(before, paying(plan_id), HOSTED, now)
+
+    kept = (before.cycle_started_at, 7)
+    assert (paid.plan, expiry(paid)) == (plan_id, now + 30 * DAY)
+    assert (paid.cycle_started_at, paid.tasks_in_cycle) == (kept if plan_id == former else (now, 0))
 
 
 @given(plan_id=st.sampled_from(PAID), now=INSTANTS)

@@ -58,6 +58,7 @@ WRONG = [
     ("paypal_base_url", "http://api-m.paypal.com"),
     ("paypal_base_url", "https://api-m.paypal.com/v2"),
     ("paypal_base_url", "api-m.paypal.com"),
+    ("paypal_base_url", "https://gateway.example"),
     ("paypal_webhook_id", "8PT597110X687430\n"),
     ("trusted_proxies", "10.0.0.1/8"),
     ("trusted_proxies", "proxy.example.com"),

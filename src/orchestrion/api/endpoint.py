@@ -31,7 +31,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _INBOUND_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _BY_KEY = frozenset({Allowance.READS, Allowance.MUTATIONS, Allowance.HEARTBEATS})
-_BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION})
+_BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION, Allowance.EVENTS})
 
 
 # Never sent: what logs and metrics call a request whose caller left before its answer.

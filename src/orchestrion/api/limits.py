@@ -14,6 +14,8 @@ from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import SECOND, Instant, seconds_until
 from orchestrion.core.limits import (
     DISCOVERY_WINDOW_SECONDS,
+    EVENTS_PER_MINUTE,
+    EVENTS_WINDOW_SECONDS,
     REGISTRATIONS_PER_HOUR,
     WINDOW_SECONDS,
 )
@@ -142,6 +144,8 @@ class Limiter:
     def _address_rule(self, allowance: Allowance) -> _Rule | None:
         if allowance is Allowance.REGISTRATION:
             return _Rule("registrations", REGISTRATIONS_PER_HOUR, WINDOW_SECONDS)
+        if allowance is Allowance.EVENTS:
+            return _Rule("events", EVENTS_PER_MINUTE, EVENTS_WINDOW_SECONDS)
         limits = self._catalogue.limits
         if allowance is Allowance.DISCOVERY and limits is not None:
             return _Rule("discovery", limits.discovery_per_minute, DISCOVERY_WINDOW_SECONDS)

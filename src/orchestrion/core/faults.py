@@ -29,5 +29,9 @@ class PaymentsUnavailable(Fault):
     """Whoever takes the money did not answer, or not as agreed; what they did is unknown."""
 
 
+class PaymentsBusy(PaymentsUnavailable):
+    """Too much is being asked of whoever takes the money; they were not asked this."""
+
+
 class StoreRefused(Exception):
     """A database file or setting that must not be used; the text is one line for the operator."""

@@ -72,6 +72,9 @@ CYCLE_SECONDS = 30 * 24 * 3_600
 WINDOW_SECONDS = 3_600
 DISCOVERY_WINDOW_SECONDS = 60
 REGISTRATIONS_PER_HOUR = 10
+# PayPal sends all its events from a few addresses, so they are counted apart from other requests.
+EVENTS_PER_MINUTE = 600
+EVENTS_WINDOW_SECONDS = 60
 EMPTY_CLAIM_WAIT_SECONDS = 5
 CHECK_WAIT_SECONDS_MAX = 30
 SERVER_ERROR_WAIT_SECONDS = 5
@@ -81,6 +84,11 @@ HEARTBEATS_PER_LEASE = 3
 CHECKOUT_SECONDS = 3 * 3_600
 # After these a checkout whose order was never recorded keeps nobody from the next.
 CHECKOUT_START_SECONDS = 60
+# So long before a checkout ends the job begins to look whether it was approved: whoever takes the
+# money forgets an order about when it ends here.
+CHECKOUT_LAST_LOOKS_SECONDS = 600
+# Until these are over an order may not be found though it exists.
+ORDER_UNSEEN_SECONDS = 300
 # After these the job looks what became of a capture.
 CAPTURE_SETTLE_SECONDS = 60
 NOT_APPROVED_WAIT_SECONDS = 30

@@ -21,6 +21,7 @@ class Allowance(StrEnum):
     NONE = "none"
     DISCOVERY = "discovery"
     REGISTRATION = "registration"
+    EVENTS = "events"
     READS = "reads"
     MUTATIONS = "mutations"
     HEARTBEATS = "heartbeats"

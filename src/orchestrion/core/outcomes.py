@@ -82,9 +82,13 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PurchaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A purchase as it is now; `activated` where this very command changed the plan."""
+    """A purchase as it is now; `activated` where this very command changed the plan.
+
+    `changed` tells whether the command changed anything; a repeat does not.
+    """
 
     purchase: Purchase
+    changed: bool = False
     activated: bool = False
 
 
@@ -119,6 +123,9 @@ class Situation(StrEnum):
     # Of verify: nobody has approved it yet, or the money is on its way; both may be repeated.
     PAYMENT_PENDING = "payment_pending"
     PAYMENT_DECLINED = "payment_declined"
+    # Money was taken that is not what was asked: another checkout would take more.
+    PAYMENT_UNCOUNTED = "payment_uncounted"
+    PLAN_WITHDRAWN = "plan_withdrawn"
     CHECKOUT_EXPIRED = "checkout_expired"
     REGISTRATION_CLOSED = "registration_closed"
     CLAIM_KEY_IN_USE = "claim_key_in_use"

@@ -7,7 +7,8 @@ from orchestrion.core.outcomes import Rejection, Situation
 
 PAYMENTS_OFF = "Payments are not configured on this server; plans cannot be bought here."
 ON_ITS_WAY = "The payment was approved and its money is on its way: verify again later."
-DECLINED = "The payment was declined, or what was paid is not what was asked."
+DECLINED = "The payment was declined."
+UNCOUNTED = "What was paid is not what was asked: ask whoever runs this server, and pay no more."
 UNDER_WAY = "This payment is being taken at this moment: verify again."
 
 
@@ -42,6 +43,17 @@ def declined(now: Instant) -> Rejection:
         status=402,
         now=now,
         situation=Situation.PAYMENT_DECLINED,
+    )
+
+
+def uncounted(now: Instant) -> Rejection:
+    """Refuse money that is not what was asked; an operator must look at it."""
+    return Rejection(
+        code=ErrorCode.PAYMENT_FAILED,
+        message=UNCOUNTED,
+        status=402,
+        now=now,
+        situation=Situation.PAYMENT_UNCOUNTED,
     )
 
 

@@ -193,7 +193,7 @@ PAGES: tuple[Operation, ...] = (
             "Nothing depends on it. Each event is verified with PayPal. Not for callers of the API."
         ),
         access=Access.PUBLIC,
-        allowance=Allowance.DISCOVERY,
+        allowance=Allowance.EVENTS,
         answer="",
         body=bodies.PaymentEvent,
         body_required=True,

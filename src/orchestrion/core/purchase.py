@@ -7,7 +7,12 @@ import msgspec
 
 from orchestrion.core.ids import AccountId, PurchaseId
 from orchestrion.core.instants import SECOND, Instant
-from orchestrion.core.limits import CAPTURE_SETTLE_SECONDS, CHECKOUT_START_SECONDS
+from orchestrion.core.limits import (
+    CAPTURE_SETTLE_SECONDS,
+    CHECKOUT_LAST_LOOKS_SECONDS,
+    CHECKOUT_START_SECONDS,
+    ORDER_UNSEEN_SECONDS,
+)
 
 
 class Stage(StrEnum):
@@ -57,7 +62,7 @@ class Purchase(msgspec.Struct, frozen=True):
         if self.stage is not OPEN:
             return None
         if self.capture_begun_at is None:
-            return self.expires_at
+            return Instant(self.expires_at - CHECKOUT_LAST_LOOKS_SECONDS * SECOND)
         return Instant(self.capture_begun_at + CAPTURE_SETTLE_SECONDS * SECOND)
 
     def overdue(self, now: Instant) -> bool:
@@ -65,6 +70,10 @@ class Purchase(msgspec.Struct, frozen=True):
         if self.stage is STARTED:
             return self.created_at + CHECKOUT_START_SECONDS * SECOND <= now
         return self.capture_begun_at is None and self.expires_at <= now
+
+    def unseen(self, now: Instant) -> bool:
+        """Tell whether its order is so new that it may not be found yet."""
+        return now < self.created_at + ORDER_UNSEEN_SECONDS * SECOND
 
     def pending(self, now: Instant) -> bool:
         """Tell whether it keeps the account from another checkout."""

@@ -24,10 +24,11 @@ class RecordOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BeginCapture(msgspec.Struct, frozen=True, kw_only=True):
-    """Note that the money is about to be taken."""
+    """Note that the money is about to be taken, by the capture that was the present one before."""
 
     account_id: AccountId
     purchase_id: PurchaseId
+    capture: int
 
 
 class UndoCapture(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,15 @@ class ExpirePurchase(msgspec.Struct, frozen=True, kw_only=True):
     purchase_id: PurchaseId
 
 
+class GiveUpPurchase(msgspec.Struct, frozen=True, kw_only=True):
+    """Give up a purchase that it seems nobody can pay, unless its money is being taken."""
+
+    account_id: AccountId
+    purchase_id: PurchaseId
+
+
 class VoidPurchase(msgspec.Struct, frozen=True, kw_only=True):
-    """Give up a purchase whose order is gone or never was."""
+    """Give up a purchase that surely nobody can pay: its order was voided, or never was."""
 
     account_id: AccountId
     purchase_id: PurchaseId
@@ -83,6 +91,7 @@ OnPurchase = (
     | FailCapture
     | ConfirmPurchase
     | ExpirePurchase
+    | GiveUpPurchase
     | VoidPurchase
 )
 OfPlan = OpenPurchase | OnPurchase | SetPlan

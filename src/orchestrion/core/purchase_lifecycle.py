@@ -7,6 +7,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec.structs import replace
 
+from orchestrion.core import payment_refusals as refusals
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import SECOND, Instant
 from orchestrion.core.limits import (
@@ -41,6 +42,7 @@ class Verb(StrEnum):
     FAIL_CAPTURE = "fail_capture"
     CONFIRM = "confirm"
     EXPIRE = "expire"
+    GIVE_UP = "give_up"
     VOID = "void"
 
 
@@ -50,10 +52,11 @@ class Guard(StrEnum):
     NONE = "always"
     NEWEST = "there is an order, and no newer purchase of the account"
     OVER = "its time is over or a newer purchase exists, and no capture is under way"
+    IDLE = "no capture is under way"
 
 
-RECORD_ORDER, BEGIN_CAPTURE, UNDO_CAPTURE, FAIL_CAPTURE, CONFIRM, EXPIRE, VOID = Verb
-NONE, NEWEST, OVER = Guard
+RECORD_ORDER, BEGIN_CAPTURE, UNDO_CAPTURE, FAIL_CAPTURE, CONFIRM, EXPIRE, GIVE_UP, VOID = Verb
+NONE, NEWEST, OVER, IDLE = Guard
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +71,14 @@ TABLE: Mapping[tuple[Stage, Verb], Transition] = MappingProxyType(
     {
         (STARTED, RECORD_ORDER): Transition(target=OPEN),
         (STARTED, EXPIRE): Transition(target=EXPIRED, guard=OVER),
+        (STARTED, GIVE_UP): Transition(target=EXPIRED, guard=IDLE),
         (STARTED, VOID): Transition(target=EXPIRED),
         (OPEN, BEGIN_CAPTURE): Transition(target=OPEN, guard=NEWEST),
         (OPEN, UNDO_CAPTURE): Transition(target=OPEN),
         (OPEN, FAIL_CAPTURE): Transition(target=FAILED),
         (OPEN, CONFIRM): Transition(target=CONFIRMED),
         (OPEN, EXPIRE): Transition(target=EXPIRED, guard=OVER),
+        (OPEN, GIVE_UP): Transition(target=EXPIRED, guard=IDLE),
         (OPEN, VOID): Transition(target=EXPIRED),
         (FAILED, BEGIN_CAPTURE): Transition(target=OPEN, guard=NEWEST),
         (FAILED, CONFIRM): Transition(target=CONFIRMED),
@@ -87,8 +92,8 @@ TABLE: Mapping[tuple[Stage, Verb], Transition] = MappingProxyType(
 # Nothing is left to do: the purchase is given as it is.
 REPEATS = frozenset(
     {(CONFIRMED, verb) for verb in Verb}
-    | {(FAILED, FAIL_CAPTURE), (FAILED, UNDO_CAPTURE)}
-    | {(EXPIRED, EXPIRE), (EXPIRED, VOID), (EXPIRED, FAIL_CAPTURE), (EXPIRED, UNDO_CAPTURE)}
+    | {(FAILED, verb) for verb in (FAIL_CAPTURE, UNDO_CAPTURE, GIVE_UP)}
+    | {(EXPIRED, verb) for verb in (EXPIRE, GIVE_UP, VOID, FAIL_CAPTURE, UNDO_CAPTURE)}
 )
 
 
@@ -118,10 +123,17 @@ def record_order(purchase: Purchase, order: OpenedOrder, now: Instant) -> Purcha
 
 
 def begin_capture(
-    purchase: Purchase, newest: Purchase | None, now: Instant
+    purchase: Purchase, newest: Purchase | None, capture: int, now: Instant
 ) -> Purchase | Rejection:
-    """Note that the money is about to be taken; who comes second takes part in the same capture."""
-    if _repeated(purchase, BEGIN_CAPTURE) or purchase.capture_begun_at is not None:
+    """Note that the money is about to be taken; who comes second takes part in the same capture.
+
+    Whoever looked at the order before an earlier capture ended was not asked to begin another.
+    """
+    if _repeated(purchase, BEGIN_CAPTURE):
+        return purchase
+    if purchase.captures != capture:
+        return _ended_meanwhile(purchase, now)
+    if purchase.capture_begun_at is not None:
         return purchase
     if refused := refusal(purchase, BEGIN_CAPTURE, newest, now):
         return refused
@@ -160,8 +172,16 @@ def expire(purchase: Purchase, newest: Purchase | None, now: Instant) -> Purchas
     return refused or _to_target(purchase, EXPIRE, now)
 
 
+def give_up(purchase: Purchase, now: Instant) -> Purchase | Rejection:
+    """Give up a purchase that it seems nobody can pay: of money under way that says nothing."""
+    if _repeated(purchase, GIVE_UP):
+        return purchase
+    refused = refusal(purchase, GIVE_UP, None, now)
+    return refused or _to_target(purchase, GIVE_UP, now)
+
+
 def void(purchase: Purchase, now: Instant) -> Purchase:
-    """Give up a purchase that nobody can pay, since its order is gone or never was."""
+    """Give up a purchase that surely nobody can pay: its order was voided, or never was."""
     # The table has a place for this in every stage that is no repeat.
     if _repeated(purchase, VOID):
         return purchase
@@ -183,6 +203,8 @@ def refusal(
         return ran_out(now)
     if transition.guard is OVER and not (purchase.overdue(now) or replaced):
         return not_approved(now)
+    if transition.guard is IDLE and purchase.capture_begun_at is not None:
+        return refusals.under_way(now)
     return None
 
 
@@ -227,6 +249,18 @@ def _keeps_from_another(pending: Purchase, now: Instant) -> Rejection:
         situation=Situation.CHECKOUT_PENDING,
         purchase=pending,
     )
+
+
+def _ended_meanwhile(purchase: Purchase, now: Instant) -> Rejection:
+    if purchase.capture_begun_at is not None:
+        return refusals.under_way(now)
+    match purchase.stage:
+        case Stage.FAILED:
+            return refusals.declined(now)
+        case Stage.EXPIRED:
+            return ran_out(now)
+        case _:
+            return not_approved(now)
 
 
 def _end_capture(

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from orchestrion.core import purchase_lifecycle as lifecycle
 from orchestrion.core import renewal
 from orchestrion.core.errors import ErrorCode
@@ -16,6 +18,7 @@ from orchestrion.core.purchase_commands import (
     ConfirmPurchase,
     ExpirePurchase,
     FailCapture,
+    GiveUpPurchase,
     OfPlan,
     OnPurchase,
     OpenPurchase,
@@ -29,6 +32,8 @@ from orchestrion.core.view import View
 
 UNKNOWN_PURCHASE = "No purchase with this id belongs to your account."
 UNKNOWN_PLAN = "'planId' must be one of the plans that can be bought: basic, pro, agency."
+ENDLESS = "Your account has this plan without an end: there is nothing to pay for."
+WITHDRAWN = "The plan of this checkout is no longer for sale; no money was taken."
 CENT = Decimal("0.01")
 
 
@@ -60,6 +65,17 @@ def unknown_plan(now: Instant) -> Rejection:
     )
 
 
+def withdrawn(now: Instant) -> Rejection:
+    """Refuse to take money for a plan that is not for sale any more."""
+    return Rejection(
+        code=ErrorCode.PAYMENT_FAILED,
+        message=WITHDRAWN,
+        status=410,
+        now=now,
+        situation=Situation.PLAN_WITHDRAWN,
+    )
+
+
 def unknown_purchase(now: Instant) -> Rejection:
     """Refuse a purchase that is not the account's."""
     return Rejection(
@@ -74,6 +90,8 @@ def unknown_purchase(now: Instant) -> Rejection:
 def _open(command: OpenPurchase, catalogue: Catalogue, view: View) -> Outcome:
     if not for_sale(command.plan_id, catalogue):
         return unknown_plan(view.now)
+    if renewal.endless(view.accounts[command.account_id], command.plan_id):
+        return replace(unknown_plan(view.now), message=ENDLESS)
     newest = view.purchases.newest(command.account_id)
     opened = lifecycle.open_checkout(_new(command, catalogue, view.now), newest, view.now)
     if isinstance(opened, Rejection):
@@ -83,7 +101,7 @@ def _open(command: OpenPurchase, catalogue: Catalogue, view: View) -> Outcome:
         replaced = lifecycle.expire(newest, opened, view.now)
         if isinstance(replaced, Purchase) and replaced is not newest:
             view.purchases.put(replaced)
-    return PurchaseOutcome(purchase=opened)
+    return PurchaseOutcome(purchase=opened, changed=True)
 
 
 def _new(command: OpenPurchase, catalogue: Catalogue, now: Instant) -> Purchase:
@@ -109,7 +127,7 @@ def _on_purchase(command: OnPurchase, catalogue: Catalogue, view: View) -> Outco
     purchase = view.purchases.get(command.account_id, command.purchase_id)
     if purchase is None:
         return unknown_purchase(view.now)
-    changed = _changed(command, purchase, view)
+    changed = _changed(command, purchase, catalogue, view)
     if isinstance(changed, Rejection):
         return changed
     # A repeat gives the purchase as it is.
@@ -117,21 +135,27 @@ def _on_purchase(command: OnPurchase, catalogue: Catalogue, view: View) -> Outco
         return PurchaseOutcome(purchase=purchase)
     view.purchases.put(changed)
     if changed.stage is not CONFIRMED:
-        return PurchaseOutcome(purchase=changed)
+        return PurchaseOutcome(purchase=changed, changed=True)
     # Both rows change in this one transaction, or neither does.
     account = view.accounts[command.account_id]
     paid = Payment(plan_id=changed.plan_id, price_usd=changed.price_usd)
     view.put_account(renewal.activated(account, paid, catalogue, view.now))
-    return PurchaseOutcome(purchase=changed, activated=True)
+    return PurchaseOutcome(purchase=changed, changed=True, activated=True)
 
 
-def _changed(command: OnPurchase, purchase: Purchase, view: View) -> Purchase | Rejection:
+def _changed(
+    command: OnPurchase, purchase: Purchase, catalogue: Catalogue, view: View
+) -> Purchase | Rejection:
     now, newest = view.now, view.purchases.newest(command.account_id)
     match command:
         case RecordOrder():
             return lifecycle.record_order(purchase, command.order, now)
         case BeginCapture():
-            return lifecycle.begin_capture(purchase, newest, now)
+            begun = lifecycle.begin_capture(purchase, newest, command.capture, now)
+            # What is under way goes on: its money may have been taken.
+            fresh = isinstance(begun, Purchase) and begun is not purchase
+            sold = for_sale(purchase.plan_id, catalogue)
+            return withdrawn(now) if fresh and not sold else begun
         case UndoCapture():
             return lifecycle.undo_capture(purchase, command.capture, now)
         case FailCapture():
@@ -140,6 +164,8 @@ def _changed(command: OnPurchase, purchase: Purchase, view: View) -> Purchase | 
             return lifecycle.confirm(purchase, command.capture_id, now)
         case ExpirePurchase():
             return lifecycle.expire(purchase, newest, now)
+        case GiveUpPurchase():
+            return lifecycle.give_up(purchase, now)
         case VoidPurchase():
             return lifecycle.void(purchase, now)
         case _:

@@ -25,15 +25,15 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 def activated(account: Account, payment: Payment, catalogue: Catalogue, now: Instant) -> Account:
     """Give an account the plan that was paid for, 30 days of it and what is left of the present.
 
-    The same plan is prolonged. Another begins a cycle, and what was paid for the present one and
-    is not used up counts by its price (decisions §9). A plan that ran out is another plan.
+    The same plan is prolonged, also one that ran out. Another begins a cycle, and what was paid for
+    the present one and is not used up counts by its price (decisions §9).
     """
-    present = catalogue.plan_id(account, now)
-    if present == payment.plan_id:
-        ends = account.plan_expires_at
-        # A plan that was given without an end keeps having none.
-        return account if ends is None else replace(account, plan_expires_at=_later(ends, 0, now))
-    credit = _credit(account, present, payment, catalogue, now)
+    if endless(account, payment.plan_id):
+        return account
+    if account.plan == payment.plan_id and account.plan_expires_at is not None:
+        since = Instant(max(now, account.plan_expires_at))
+        return replace(account, plan_expires_at=_later(since, 0, now))
+    credit = _credit(account, catalogue.plan_id(account, now), payment, catalogue, now)
     return replace(
         account,
         plan=payment.plan_id,
@@ -41,6 +41,11 @@ def activated(account: Account, payment: Payment, catalogue: Catalogue, now: Ins
         cycle_started_at=now,
         tasks_in_cycle=0,
     )
+
+
+def endless(account: Account, plan_id: str) -> bool:
+    """Tell whether an account has a plan for good: an operator gave it without an end."""
+    return account.plan == plan_id and account.plan_expires_at is None
 
 
 def set_to(account: Account, plan_id: str, expires_at: Instant | None, now: Instant) -> Account:

@@ -33,6 +33,9 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
     pool_seconds: float = 5.0
     # All of it, however slowly the answer trickles in.
     total_seconds: float = 25.0
+    # Opening an order: the token, the call, and both once more where the token was refused. Ends
+    # before the purchase it is for may be replaced (CHECKOUT_START_SECONDS).
+    opening_seconds: float = 45.0
     answer_bytes_max: int = 262_144
     connections_max: int = 32
     idle_connections_max: int = 8
@@ -139,6 +142,10 @@ class Calls:
             answer = Answer(call=call.name, status=0, body=b"", debug_id="")
             self._tell(answer, flaw, begun)
             raise answer.unavailable(flaw) from error
+        except asyncio.CancelledError:
+            # PayPal may have done it all the same: whoever looks for it finds that it was asked.
+            self._tell(Answer(call=call.name, status=0, body=b"", debug_id=""), "given_up", begun)
+            raise
         self._tell(answer, flaw, begun)
         if flaw:
             raise answer.unavailable(flaw)

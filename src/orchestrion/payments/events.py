@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from orchestrion.core.faults import PaymentsUnavailable
+from orchestrion.core.faults import PaymentsBusy
 from orchestrion.payments.calls import Answer, Call
 from orchestrion.payments.hosts import BaseUrl
 from orchestrion.payments.wire import EventBody, PayPalId, ResourceBody, VerificationBody
@@ -76,7 +76,7 @@ class Desk:
     def place(self) -> Iterator[None]:
         """Take one of the places at PayPal that events have; PayPal sends again what is refused."""
         if not self._free:
-            raise PaymentsUnavailable("PayPal, verify: too many events at a time")
+            raise PaymentsBusy("PayPal, verify: too many events at a time")
         self._free -= 1
         try:
             yield

@@ -9,11 +9,15 @@ import msgspec
 PAYPAL_DOMAIN: Final = "paypal.com"
 ADDRESS_CHARS_MAX: Final = 2_048
 _HTTPS_PORT: Final = 443
+_HTTP_PORT: Final = 80
+_PORT_MAX: Final = 65_535
 
 # Stricter than any browser: what browsers may read in two ways (backslashes, user names, spaces,
 # other scripts) is no address here.
 _ADDRESS = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>https?)://"
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<rest>[/?][A-Za-z0-9/?&=%._~:@!$'()*+,;-]*)?",
     re.ASCII,
 )
@@ -32,9 +36,12 @@ class Origin(msgspec.Struct, frozen=True):
         match = _ADDRESS.fullmatch(address) if len(address) <= ADDRESS_CHARS_MAX else None
         if match is None:
             return None
-        scheme, port = match["scheme"], match["port"] and int(match["port"])
-        usual = _HTTPS_PORT if scheme == "https" else 80
-        return cls(scheme, match["host"].lower(), None if port == usual else port or None)
+        scheme = match["scheme"]
+        usual = _HTTPS_PORT if scheme == "https" else _HTTP_PORT
+        port = int(match["port"] or usual)
+        if port > _PORT_MAX:
+            return None
+        return cls(scheme, match["host"].lower(), None if port == usual else port)
 
     @property
     def loopback(self) -> bool:
@@ -54,7 +61,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class BaseUrl(msgspec.Struct, frozen=True):
-    """Where PayPal's API is called: over https anywhere, over http on this machine alone."""
+    """Where PayPal's API is called: at PayPal over https, or on this machine."""
 
     text: str
     origin: Origin
@@ -66,8 +73,11 @@ class BaseUrl(msgspec.Struct, frozen=True):
         origin = Origin.of(bare)
         if origin is None or bare.count("/") != len("//") or "?" in bare:
             raise ValueError("not an address like https://api-m.paypal.com, without a path")
-        if origin.scheme != "https" and not origin.loopback:
-            raise ValueError("only https, as it carries credentials; http on this machine alone")
+        if not (origin.is_paypal or origin.loopback):
+            raise ValueError(
+                "it carries credentials: only https at paypal.com or a host below it, "
+                "or an address of this machine"
+            )
         return cls(bare, origin)
 
     def trusts(self, address: str) -> bool:

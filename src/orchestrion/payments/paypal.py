@@ -13,7 +13,6 @@ from orchestrion.core.clock import Clock
 from orchestrion.core.payment import (
     CaptureAnswer,
     Captured,
-    Declined,
     NewOrder,
     OpenedOrder,
     Order,
@@ -99,8 +98,6 @@ class PayPal:
             return Captured(order=_same(answer, order_id))
         if answer.status == _REFUSED and answer.error is not None:
             return refusal_of(answer.issues)
-        if _gone(answer):
-            return Declined()
         raise answer.unavailable("no capture")
 
     async def event(self, headers: Mapping[bytes, bytes], body: bytes) -> str | None:

@@ -42,7 +42,7 @@ class CaptureBody(Struct, frozen=True, kw_only=True):
     id: CaptureId
     status: Word
     amount: Money
-    custom_id: str = ""
+    custom_id: str
 
 
 class PaymentsBody(Struct, frozen=True, kw_only=True):

@@ -177,7 +177,8 @@ CREDENTIAL = Kind(read=_credential, allowed=_WORD)
 SECRET = Kind(read=_secret, allowed=_WORD)
 PAYPAL_URL = Kind(
     read=_paypal_url,
-    allowed="an https URL without a path, such as https://api-m.sandbox.paypal.com",
+    allowed="https at paypal.com or a host below it, such as https://api-m.sandbox.paypal.com, "
+    "without a path; or an address of this machine",
 )
 PROXIES = list_of(_network, "networks such as 10.0.0.0/8 or addresses, separated by commas")
 ORIGINS = list_of(_cors_origin, "origins such as https://app.example.com or *, separated by commas")

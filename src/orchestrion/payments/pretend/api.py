@@ -128,6 +128,10 @@ class PretendApi:
             fresh = False
         return act(request, body, told) if scheme == "Bearer" and fresh else refusal(401)
 
+    def tokens(self) -> tuple[str, ...]:
+        """Name the tokens given out, so that a test can look where they must not be."""
+        return tuple(self._tokens)
+
     def _token(self, request: Request, body: bytes, told: Behaviour | None) -> Reply:
         refused = told is not None and told.what is What.UNAUTHORIZED
         if refused or not _knows_us(request.headers.get("authorization", "")):

@@ -54,6 +54,7 @@ class Control:
         """Name the commands."""
         return [
             Route("/pretend/calls", self._calls, methods=["GET"]),
+            Route("/pretend/tokens", self._tokens, methods=["GET"]),
             Route("/pretend/orders", self._orders, methods=["GET"]),
             Route("/pretend/held", self._held, methods=["GET"]),
             Route("/pretend/behave", self._behave, methods=["POST"]),
@@ -72,6 +73,9 @@ class Control:
                 "captures": self._ledger.captures(),
             }
         )
+
+    async def _tokens(self, _request: Request) -> Response:
+        return _json({"tokens": list(self._api.tokens())})
 
     async def _orders(self, _request: Request) -> Response:
         return _json({"orders": [self._ledger.shown(one) for one in self._ledger.orders()]})
