@@ -21,16 +21,12 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     script: str
-    creates: int
     lives: float
     connections: int = 64
 
     def turn(self, separate: Turn) -> Turn:
         """Load the same process this way."""
-        variables = {**separate.variables, "BENCH_CREATES": str(self.creates)}
-        return msgspec.structs.replace(
-            separate, script=self.script, connections=self.connections, variables=variables
-        )
+        return msgspec.structs.replace(separate, script=self.script, connections=self.connections)
 
 
 class Aims(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,24 +57,11 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AIMS = Aims(batches=Target(at_least=12_000), with_next=Target(at_least=1.4))
-ALONE = Way(name="separate requests", script="separate", creates=1, lives=1 / 3)
-NEXT_ALONE = Way(name="with the next", script="next", creates=1, lives=1 / 2)
-MADE = Way(
-    name="separate, creates in batches",
-    script="separate",
-    creates=ITEMS,
-    lives=ITEMS / (2 * ITEMS + 1),
-)
-NEXT_MADE = Way(
-    name="with the next, creates in batches",
-    script="next",
-    creates=ITEMS,
-    lives=ITEMS / (ITEMS + 1),
-)
+ALONE = Way(name="separate requests", script="separate", lives=1 / 3)
+NEXT = Way(name="with the next", script="next", lives=1 / 2)
 BATCHES = Way(
     name=f"batches of {ITEMS}",
     script="batches",
-    creates=ITEMS,
     lives=ITEMS / 3,
     connections=CONNECTIONS,
 )
@@ -101,8 +84,7 @@ def compared(conditions: Conditions, account: Account, served: Served, aims: Aim
         variables={"BENCH_KEY": account.key},
     )
     batches = _take(conditions, turn, BATCHES, ALONE)
-    alone = _take(conditions, turn, NEXT_ALONE, ALONE)
-    made = _take(conditions, turn, NEXT_MADE, MADE)
+    alone = _take(conditions, turn, NEXT, ALONE)
     note = f"{CONNECTIONS} connections: create {ITEMS}, claim {ITEMS}, complete {ITEMS}"
     rate, *rest = batches.figures(rate=aims.batches)
     return [
@@ -112,8 +94,6 @@ def compared(conditions: Conditions, account: Account, served: Served, aims: Aim
         figure("batches, p99", "ms", batches.rounds, lambda one: one.load.p99_ms),
         *_separate(ALONE, [*batches.separate, *alone.separate]),
         *alone.figures(against=aims.with_next),
-        *_separate(MADE, made.separate),
-        *made.figures(),
     ]
 
 

@@ -24,7 +24,7 @@ local function complete_and_claim()
 end
 
 local function next_after(status, body)
-  if not created(status, body) then
+  if not created(status) then
     local id, token = string.match(body, '"next_task":{"id":"([%w_]+)".-"next_lease_token":"([%w_]+)"')
     if not id then
       id, token = string.match(body, '"task":{"id":"([%w_]+)".-"lease_token":"([%w_]+)"')

@@ -15,7 +15,7 @@ local function claim()
 end
 
 local function next_after(status, body)
-  if created(status, body) then
+  if created(status) then
     return work_or_create(claim)
   end
   local id, token = string.match(body, '"task":{"id":"([%w_]+)".-"lease_token":"([%w_]+)"')

@@ -1,6 +1,7 @@
 """The discovery documents say what the tables of the code say."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from orchestrion.core.operations import BY_NAME, OPERATIONS
 from orchestrion.core.plans import HOSTED, SELF_HOSTED
 from orchestrion.core.task import Status
 from tests.answers import AnswerCheck
-from tests.contract.documents import served
+from tests.contract.documents import PYTHON_ONLY, served
 
 HERE = Site(version="1.2.3", catalogue=SELF_HOSTED)
 SHOP = Site(
@@ -210,6 +211,37 @@ def test_the_arguments_of_a_tool_have_the_bounds_of_the_operation() -> None:
         assert tools[name]["required"] == ["task_id", "lease_token"]
 
 
+def test_every_pattern_of_a_tool_is_one_that_json_schema_knows() -> None:
+    patterns = list(_patterns(plain(tool_manifest(HERE))))
+
+    assert patterns
+    assert [one for one in patterns if PYTHON_ONLY.search(one)] == []
+
+
+def test_tools_that_act_on_a_lease_say_that_any_conflict_ends_it() -> None:
+    tools = {tool["name"]: tool["description"] for tool in plain(tool_manifest(HERE))["tools"]}
+
+    for name in ("heartbeat", "complete_task", "fail_task", "release_task"):
+        assert "409" in tools[name], name
+    for name in ("heartbeat_tasks", "complete_tasks", "fail_tasks"):
+        assert "409" in tools[name], name
+
+
+def test_capabilities_name_the_route_of_every_operation() -> None:
+    operations = plain(capabilities(HERE))["operations"]
+
+    assert operations == [
+        {"operation": row.name, "method": row.method, "path": row.path} for row in OPERATIONS
+    ]
+
+
+def test_capabilities_tell_how_each_repeat_is_answered() -> None:
+    idempotency = plain(capabilities(HERE))["idempotency"]
+
+    assert idempotency["replay"] == {"status": 201, "header": "Idempotent-Replayed"}
+    assert idempotency["claims"]["replay"] == {"status": 200, "header": "Idempotent-Replayed"}
+
+
 def test_what_tools_give_back_fits_their_schema() -> None:
     whole = served()
     values = {name: one["value"] for name, one in whole["components"]["examples"].items()}
@@ -229,6 +261,17 @@ def test_what_tools_give_back_fits_their_schema() -> None:
         assert list(Draft202012Validator(tools[tool]).iter_errors(values[example])) == []
     assert list(Draft202012Validator(tools["claim_task"]).iter_errors(values["claim_found"])) == []
     assert not Draft202012Validator(tools["claim_task"]).is_valid(values["task_pending"])
+
+
+def _patterns(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("pattern"), str):
+            yield node["pattern"]
+        for value in node.values():
+            yield from _patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _patterns(value)
 
 
 def _numbers(node: object) -> list[int]:

@@ -15,7 +15,7 @@ from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
 from orchestrion.core.operations import OPERATIONS, PAGES, Access, Operation
 from orchestrion.core.plans import PLAN_IDS
 from orchestrion.core.task import Status
-from tests.contract.documents import served
+from tests.contract.documents import PYTHON_ONLY, served
 
 ROUTES = OPERATIONS + PAGES
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -45,6 +45,13 @@ def test_every_reference_leads_somewhere() -> None:
 def test_every_schema_is_valid_json_schema() -> None:
     for schema in _schemas(served()):
         Draft202012Validator.check_schema(schema)
+
+
+def test_every_pattern_is_one_that_json_schema_knows() -> None:
+    patterns = [node["pattern"] for node in _nodes(served()) if "pattern" in node]
+
+    assert patterns
+    assert [one for one in patterns if PYTHON_ONLY.search(str(one))] == []
 
 
 def test_every_component_is_used() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.comparison import shortcomings
-from tests.contract.documents import served, specification
+from tests.contract.documents import served_to_the_specification as served
+from tests.contract.documents import specification
 
 # Inputs that the specification leaves unbounded. Any other new bound is refused.
 BOUNDS_ADDED = frozenset(

@@ -184,6 +184,22 @@ async def test_nobody_but_a_verify_tries_again_what_was_declined(
     assert await shop.verified(purchase)
 
 
+async def test_what_was_declined_is_not_tried_again_unasked_though_its_order_is_not_found(
+    shop: Shop, pretend: PretendPayPal
+) -> None:
+    purchase = await shop.approved()
+    shop.clock.advance(AN_HOUR)
+    pretend.behave("capture", "issue")
+    await shop.refused(purchase)
+    pretend.behave("order", "status", status=404)
+
+    gone = await shop.refused(purchase)
+    told = expect(Rejection, await shop.checkout.settle(await shop.kept(purchase.id)))
+
+    assert (gone.status, told.situation) == (410, Situation.PAYMENT_DECLINED)
+    assert shop.captured(purchase) == 0
+
+
 async def test_money_that_was_taken_after_all_counts_though_nobody_asks(
     shop: Shop, pretend: PretendPayPal
 ) -> None:

@@ -3,11 +3,13 @@
 import json
 import re
 
+import msgspec
 import pytest
 
 from orchestrion.core.errors import ActionCode, ErrorCode
 from orchestrion.core.operations import OPERATIONS, PAGES
 from orchestrion.core.task import Status
+from orchestrion.documents import read_document
 from orchestrion.service import ServiceOptions
 from tests.databases import Database
 from tests.harness import Harness, running
@@ -118,6 +120,29 @@ async def test_the_schema_knows_every_operation(service: Harness) -> None:
 
     served = {(method.upper(), path) for path, row in schema["paths"].items() for method in row}
     assert {(row.method, row.path) for row in OPERATIONS + PAGES} <= served
+
+
+@pytest.mark.parametrize("path", JSON)
+async def test_programs_are_sent_no_spaces_between(path: str, service: Harness) -> None:
+    answer = await service.client.get(path)
+
+    assert answer.content == msgspec.json.format(answer.content, indent=-1)
+    assert answer.json()
+
+
+async def test_the_schema_as_it_is_served_is_the_one_in_the_repository(service: Harness) -> None:
+    schema = (await service.client.get("/v1/schema")).json()
+
+    assert schema == json.loads(read_document("openapi.json"))
+
+
+async def test_where_an_unknown_route_leads_every_route_is_named(service: Harness) -> None:
+    refusal = (await service.client.get("/v1/task")).json()
+
+    found = (await service.client.get(recommended(refusal)["endpoint"])).json()
+
+    named = {(row["method"], row["path"]) for row in found["operations"]}
+    assert named == {(row.method, row.path) for row in OPERATIONS}
 
 
 async def test_every_route_of_a_tool_is_a_route(service: Harness) -> None:

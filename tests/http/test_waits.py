@@ -170,21 +170,22 @@ async def test_what_remains_is_what_to_send_next(caller: Caller) -> None:
     answer = await answered(request)
 
     assert ([one["id"] for one in answer["items"]], answer["timed_out"]) == ([ids[0]], True)
-    assert recommended(answer)["action"] == "check_task_status"
+    assert advice(answer) == ["retry_after_wait", "check_task_status"]
+    assert next_actions(answer)[1]["endpoint"] == f"/v1/tasks/{ids[0]}"
     again = await begun(caller, wait(caller, *answer["remaining"]))
     ok(await caller.do("complete", ids[1]))
     assert [one["id"] for one in (await answered(again))["items"]] == [ids[1]]
 
 
-async def test_when_nothing_came_the_advice_is_to_look_and_then_to_wait_on(caller: Caller) -> None:
+async def test_when_nothing_came_the_advice_is_to_wait_on_and_else_to_look(caller: Caller) -> None:
     task = await caller.task()
 
     answer = ok(await wait(caller, task["id"], wait_seconds=0))
 
     assert (answer["items"], answer["remaining"], answer["timed_out"]) == ([], [task["id"]], True)
-    assert advice(answer) == ["check_task_status", "retry_after_wait"]
-    assert recommended(answer)["endpoint"] == f"/v1/tasks/{task['id']}"
-    again = next_actions(answer)[1]
+    assert advice(answer) == ["retry_after_wait", "check_task_status"]
+    assert next_actions(answer)[1]["endpoint"] == f"/v1/tasks/{task['id']}"
+    again = recommended(answer)
     assert (again["endpoint"], again["retry_after_seconds"]) == ("/v1/tasks/wait", 5)
 
 

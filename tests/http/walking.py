@@ -3,12 +3,14 @@
 from typing import Final
 
 from tests.harness import Account
-from tests.http.callers import Caller, Json, Response, recommended
+from tests.http.callers import Caller, Json, Response, ok, recommended
 from tests.http.situations import Situation, fitting_body
 
 OUTSIDE: Final = frozenset({"download_artifact", "fix_request"})
 STEPS_MAX: Final = 60
 SECONDS_PER_STEP: Final = 5
+# Longer than any lease or schedule of a situation.
+SECONDS_UNTIL_CLAIMABLE: Final = 100
 # What an agent that follows advice must never be told.
 _ASTRAY: Final = frozenset(
     {"invalid_request", "invalid_transition", "missing_api_key", "invalid_api_key"}
@@ -24,6 +26,7 @@ class Walker:
         self._token = ""
         self._body: Json | None = None
         self._produced = False
+        self._worked = False
         self.trail: list[str] = []
 
     async def follow(self, answer: Json, sent: Json | None = None) -> None:
@@ -66,3 +69,17 @@ class Walker:
             assert self._body is not None, "a claim by type names the type"
             self._produced = True
             await self._caller.task(type=self._body["type"])
+        # Who waits for a task waits until somebody works on it; here somebody does, once.
+        if answer.get("timed_out"):
+            assert not self._worked, self.trail
+            self._worked = True
+            await self._work()
+
+    async def _work(self) -> None:
+        """Take the task as soon as that is possible, and complete it, unless it has ended."""
+        self._caller.service.clock.advance(SECONDS_UNTIL_CLAIMABLE)
+        await self._caller.service.run_job("expire_leases")
+        claim = await self._caller.do("claim", self._situation.task_id)
+        if claim.status_code == 200:
+            token = claim.json()["lease_token"]
+            ok(await self._caller.do("complete", self._situation.task_id, lease_token=token))

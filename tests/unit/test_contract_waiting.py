@@ -1,5 +1,6 @@
 """Guidance for whoever waited, and for whoever asked to be told in few words."""
 
+import pytest
 from msgspec import UNSET
 
 from orchestrion.core.contract import (
@@ -11,6 +12,7 @@ from orchestrion.core.contract import (
     nothing_claimed,
 )
 from orchestrion.core.errors import ActionCode
+from orchestrion.core.ids import TaskId
 from orchestrion.core.outcomes import NoTask
 from orchestrion.core.task import Status
 from orchestrion.core.watching import Seen
@@ -32,10 +34,15 @@ def test_whoever_waited_looks_at_what_came_and_waits_for_what_remains() -> None:
     assert (again.recommended, again.retry_after_seconds) == (False, 2)
 
 
-def test_whoever_waited_in_vain_looks_at_what_nothing_came_of() -> None:
-    guidance = awaited(Seen(met=[], remaining=[SECOND], missing=[], timed_out=True), 2)
+@pytest.mark.parametrize("met", [[], [FIRST]], ids=["none", "some"])
+def test_whoever_waited_in_vain_waits_on(met: list[TaskId]) -> None:
+    guidance = awaited(Seen(met=met, remaining=[SECOND], missing=[], timed_out=True), 1)
 
-    assert guidance.next_actions[0].endpoint == f"/v1/tasks/{SECOND}"
+    again, look = guidance.next_actions
+    assert (again.action, again.recommended) == (ActionCode.RETRY_AFTER_WAIT, True)
+    assert (again.method, again.endpoint) == ("POST", "/v1/tasks/wait")
+    assert again.retry_after_seconds == 1
+    assert (look.recommended, look.endpoint) == (False, f"/v1/tasks/{[*met, SECOND][0]}")
 
 
 def test_where_nothing_remains_nobody_waits() -> None:

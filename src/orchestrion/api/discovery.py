@@ -24,7 +24,7 @@ _MANIFESTS = {
 def documents(site: Site) -> Mapping[str, Page]:
     """Render every public document, by operation."""
     texts = {
-        operation: Page(body=read_document(name), content_type=content_type)
+        operation: Page(body=_text(name), content_type=content_type)
         for operation, (name, content_type) in _TEXTS.items()
     }
     manifests = {
@@ -32,3 +32,9 @@ def documents(site: Site) -> Mapping[str, Page]:
         for operation, write in _MANIFESTS.items()
     }
     return {**texts, **manifests}
+
+
+def _text(name: str) -> bytes:
+    """Give a document as it is served: what people read in the repository, programs read here."""
+    text = read_document(name)
+    return msgspec.json.format(text, indent=-1) if name.endswith(".json") else text

@@ -190,16 +190,17 @@ def listed(next_endpoint: str | None) -> AgentContract:
 
 
 def awaited(seen: Seen, wait_seconds: int) -> AgentContract:
-    """Guide whoever waited for tasks: look at the first, then wait for what remains.
+    """Guide whoever waited for tasks: look at what came, or wait on where time was up.
 
-    It is looked at even where nothing has come: it may be that nobody works on it.
+    Looking comes second then: at a task that waits it would lead a producer to claim its own.
     """
     shown = (*seen.met, *seen.remaining)
-    first = actions.check(shown[0]) if shown else actions.LIST
+    look = actions.check(shown[0]) if shown else actions.LIST
+    if not seen.remaining:
+        return AgentContract(next_actions=(recommended(look),))
     again = replace(actions.WAIT_FOR_TASKS, retry_after_seconds=wait_seconds)
-    return AgentContract(
-        next_actions=(recommended(first), again) if seen.remaining else (recommended(first),)
-    )
+    first, second = (again, look) if seen.timed_out else (look, again)
+    return AgentContract(next_actions=(recommended(first), second))
 
 
 def billing_status(*, guide: Guide, quota_left: int, lapsed: str) -> AgentContract:

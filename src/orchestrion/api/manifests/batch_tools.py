@@ -3,6 +3,7 @@
 from orchestrion.api.manifests.tool import Tool
 
 _NEXT_OF_EACH = "Look at the status of each item: one that is refused does not touch the others. "
+_NOT_YOURS = "An item with status 409 was no longer yours: discard its work. "
 
 BATCH_TOOLS = (
     Tool(
@@ -20,6 +21,7 @@ BATCH_TOOLS = (
         description=(
             "Finish several tasks you hold in one call, each as complete_task does. Give each "
             "item its lease_token: if no answer comes, call again with the same arguments. "
+            + _NOT_YOURS
             + _NEXT_OF_EACH
             + "Next: claim_task with max_tasks for more work."
         ),
@@ -31,7 +33,10 @@ BATCH_TOOLS = (
         description=(
             "End your attempts at several tasks you hold in one call, each as fail_task does. "
             "Give each item its lease_token: if no answer comes, call again with the same "
-            "arguments. " + _NEXT_OF_EACH + "Next: claim_task with max_tasks for other work."
+            "arguments. "
+            + _NOT_YOURS
+            + _NEXT_OF_EACH
+            + "Next: claim_task with max_tasks for other work."
         ),
         idempotent=True,
     ),
@@ -41,8 +46,8 @@ BATCH_TOOLS = (
         description=(
             "Renew the leases of several tasks you hold in one call, each as heartbeat does. "
             "Give each item its lease_token. Stop working on those that are answered with "
-            "lease_expired. Where agent_contract.cancel_requested stands in an item, its work is "
-            "no longer wanted: stop, and name it to fail_tasks. "
+            "409, whatever the code. Where agent_contract.cancel_requested stands in an item, its "
+            "work is no longer wanted: stop, and name it to fail_tasks. "
             + _NEXT_OF_EACH
             + "Next: go on, then complete_tasks or fail_tasks."
         ),

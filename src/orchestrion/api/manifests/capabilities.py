@@ -7,7 +7,7 @@ from orchestrion.api.schema import API_VERSION
 from orchestrion.core import limits
 from orchestrion.core.errors import CATALOGUE, ActionCode, ErrorCode
 from orchestrion.core.lifecycle import CREATED, TABLE, TERMINAL, Transition
-from orchestrion.core.operations import BY_NAME
+from orchestrion.core.operations import BY_NAME, OPERATIONS, Operation
 from orchestrion.core.plans import FREE
 from orchestrion.core.task import Status
 
@@ -30,6 +30,7 @@ def capabilities(site: Site) -> Json:
             "terminal_states": [status for status in Status if status in TERMINAL],
             "transitions": transitions(),
         },
+        "operations": [_operation(row) for row in OPERATIONS],
         "limits": _limits(),
         "idempotency": _idempotency(),
         "plans": _plans(site),
@@ -60,6 +61,10 @@ def _ways(row: Transition) -> list[tuple[Status, list[str]]]:
         return ways
     wanted = [(target, [NO_CANCEL_REQUESTED, *conditions]) for target, conditions in ways]
     return [*wanted, (row.withdrawn, [CANCEL_REQUESTED])]
+
+
+def _operation(row: Operation) -> Json:
+    return {"operation": row.name, "method": row.method, "path": row.path}
 
 
 def _limits() -> Json:
@@ -156,11 +161,16 @@ def _idempotency() -> Json:
             "operations": ["claim_next_task", "claim_task"],
             "header": "Idempotency-Key",
             "life": "while the lease of the claim is live",
+            "replay": _replay("claim_next_task"),
         },
         "life_seconds": limits.IDEMPOTENCY_LIFE_SECONDS,
         "in_flight_wait_seconds": limits.IN_FLIGHT_WAIT_SECONDS,
-        "replay": {"status": BY_NAME["create_task"].status, "header": "Idempotent-Replayed"},
+        "replay": _replay("create_task"),
     }
+
+
+def _replay(operation: str) -> Json:
+    return {"status": BY_NAME[operation].status, "header": "Idempotent-Replayed"}
 
 
 def _plans(site: Site) -> Json:

@@ -86,7 +86,8 @@ _TOOLS = (
         title="Keep a lease",
         description=(
             "Renew the lease of a task you hold. Call it every third of the lease while you work. "
-            "lease_expired means that the task is no longer yours: stop and discard the work. "
+            "Any 409, whatever its code, means that the task is no longer yours: stop and discard "
+            "the work. "
             "agent_contract.cancel_requested means that the work is no longer wanted: stop and "
             "call fail_task. Next: go on, then complete_task or fail_task."
         ),
@@ -99,7 +100,8 @@ _TOOLS = (
         description=(
             "Finish a task you hold, with its result, the name of an artifact stored elsewhere, "
             "or both. Call it once the work is done. If no answer comes, call again with the same "
-            "arguments: it takes effect once. Next: claim_task for more work."
+            "arguments: it takes effect once. Any 409 means that the task was no longer yours: "
+            "discard the work. Next: claim_task for more work."
         ),
         idempotent=True,
         needs=_TOKEN,
@@ -111,7 +113,8 @@ _TOOLS = (
             "End your attempt at a task you hold, with a reason. Call it when the work failed; "
             "with retry_after_seconds the task rests before the next attempt. With no attempt "
             "left it goes to dead_letter. If no answer comes, call again with the same arguments. "
-            "Next: claim_task for other work."
+            "Any 409 means that the task was no longer yours: stop. Next: claim_task for other "
+            "work."
         ),
         idempotent=True,
         needs=_TOKEN,
@@ -123,7 +126,8 @@ _TOOLS = (
             "Undo your claim of a task you hold: it is pending again and the attempt is not "
             "charged. Call it when you must stop, or took a task you cannot do now. A task "
             f"released {RELEASES_MAX} times is charged from then on. If no answer comes, call "
-            "again with the same arguments. Next: claim_task for other work."
+            "again with the same arguments. Any 409 means that the task was no longer yours: stop. "
+            "Next: claim_task for other work."
         ),
         idempotent=True,
         needs=_TOKEN,

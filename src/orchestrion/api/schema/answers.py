@@ -129,8 +129,23 @@ _CAPABILITIES = struct(
             },
             ("states", "terminal_states", "transitions"),
         ),
+        "operations": {
+            "type": "array",
+            "description": "Every operation of the API; /v1/schema says what each takes.",
+            "items": struct(
+                "One operation.",
+                {
+                    "operation": text("Its operationId."),
+                    "method": text("The HTTP method."),
+                    "path": text("The path; what stands in braces is to be filled in."),
+                },
+            ),
+        },
         "limits": {"type": "object", "description": "Every bound on what callers send."},
-        "idempotency": {"type": "object", "description": "How repeats of a create are treated."},
+        "idempotency": {
+            "type": "object",
+            "description": "How repeats of a create and of a claim are treated.",
+        },
         "plans": {"type": "object", "description": "What the plans bound, and where to read more."},
         "rate_limits": {
             "type": "array",

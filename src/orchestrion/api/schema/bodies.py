@@ -1,6 +1,6 @@
 """Schemas of request bodies, read off the structs that decode them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -10,7 +10,6 @@ from orchestrion.core import limits
 from orchestrion.core.batch_bodies import CompleteItem, FailItem, HeartbeatItem
 from orchestrion.core.bodies import (
     CheckoutBody,
-    ClaimNextBody,
     CreateBody,
     NextClaim,
     NoBody,
@@ -88,8 +87,6 @@ _MORE: Mapping[tuple[type[msgspec.Struct], str], Schema] = MappingProxyType(
     }
 )
 _OBJECTS = ("payload", "result")
-# Told as the specification has it, though there is a newer way to say it.
-_NEEDED: Mapping[type[msgspec.Struct], Sequence[str]] = MappingProxyType({ClaimNextBody: ("type",)})
 # What bodies hold that are bodies themselves.
 _WITHIN: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
     {one.__name__: one for one in (CreateBody, CompleteItem, FailItem, HeartbeatItem, NextClaim)}
@@ -108,7 +105,8 @@ def body_schema(row: Operation) -> Schema | None:
 
 def _object(body: type[msgspec.Struct]) -> Schema:
     shape: Schema = {"type": "object", "properties": body_properties(body)}
-    if body is NextClaim:
+    if issubclass(body, NextClaim):
+        # The specification's way first: what it requires is enough.
         return {**shape, "anyOf": [{"required": ["type"]}, {"required": ["types"]}]}
     required = required_fields(body)
     return {**shape, "required": required} if required else shape
@@ -116,8 +114,7 @@ def _object(body: type[msgspec.Struct]) -> Schema:
 
 def required_fields(body: type[msgspec.Struct]) -> list[str]:
     """Name the fields a body cannot do without."""
-    needed = [field.encode_name for field in msgspec.structs.fields(body) if field.required]
-    return needed or list(_NEEDED.get(body, ()))
+    return [field.encode_name for field in msgspec.structs.fields(body) if field.required]
 
 
 def body_properties(body: type[msgspec.Struct]) -> dict[str, Schema]:
@@ -132,16 +129,15 @@ def _property(body: type[msgspec.Struct], name: str, derived: Schema) -> Schema:
         shape = {"type": "object"}
     if name == "output_id":
         shape = {**shape, **_NOT_NAMES}
-    pattern = shape.get("pattern")
-    if isinstance(pattern, str):
-        # JSON Schema's `$` has no trailing newline to let through.
-        shape = {**shape, "pattern": pattern.removesuffix(r"\Z") + "$"}
     return {**_inlined(shape), "description": _TEXTS[name]}
 
 
 def _inlined(shape: Schema) -> Schema:
-    """Put the schema of a struct within a body in its place."""
-    reference, items = shape.get("$ref"), shape.get("items")
+    """Put structs within a body in their place, and write patterns as JSON Schema has them."""
+    reference, items, pattern = shape.get("$ref"), shape.get("items"), shape.get("pattern")
     if isinstance(reference, str):
         return _object(_WITHIN[reference.rpartition("/")[2]])
+    if isinstance(pattern, str):
+        # JSON Schema's `$` has no trailing newline to let through.
+        return {**shape, "pattern": pattern.removesuffix(r"\Z") + "$"}
     return {**shape, "items": _inlined(items)} if isinstance(items, Mapping) else shape
