@@ -2,6 +2,7 @@
 
 Each command leaves in the database where to go on, so whatever breaks between two of them is made
 up for by the next verify or by the job; calls that may be repeated carry one name for all repeats.
+More than 300 lines: what each answer leads to is read against all the others.
 """
 
 from collections.abc import Callable, Coroutine
