@@ -48,9 +48,9 @@ faults-postgres: .venv/.dev wrk  ## Hurt PostgreSQL under load; print how soon a
 contract: .venv/.dev  ## Regenerate the documents that derive from the code
 	@$(BIN)/python -m orchestrion.cli.documents
 
-coverage: .venv/.dev  ## Hold core and engine to full branch coverage
+coverage: .venv/.dev  ## Hold core and engine to full branch coverage, on SQLite
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --quiet tests/unit tests/engine
+	@$(BIN)/coverage run -m pytest --quiet -k "not postgres" tests/unit tests/engine
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include="*/core/*,*/engine/*" --fail-under=100
 

@@ -239,7 +239,7 @@ class Checkout:
             case Money.REFUSED:
                 return await self._declined(purchase)
             case Money.WRONG:
-                return await self._uncounted(purchase)
+                return await self._declined(purchase, wrong_money=True)
             case Money.NONE:
                 # Not settled either way: what was begun stays begun.
                 message = "an order that was captured names no capture"
@@ -258,29 +258,25 @@ class Checkout:
             self._till.observer.fault("payment_for_no_plan", "", PlanWithdrawn(purchase.id))
         return confirmed
 
-    async def _declined(self, purchase: Purchase) -> Answer:
-        failed = await self._failed(purchase)
+    async def _declined(self, purchase: Purchase, *, wrong_money: bool = False) -> Answer:
+        failed = await self._submit(
+            FailCapture(
+                account_id=purchase.account_id, purchase_id=purchase.id, capture=purchase.captures
+            )
+        )
         if isinstance(failed, Rejection) or failed.purchase.stage is CONFIRMED:
             return failed
+        if wrong_money:
+            return self._uncounted(failed)
         # Another capture was begun meanwhile: it is not known whether that is declined.
         if failed.purchase.capture_begun_at is not None:
             return refusals.under_way(self._now)
         return refusals.declined(self._now)
 
-    async def _uncounted(self, purchase: Purchase) -> Answer:
-        failed = await self._failed(purchase)
-        if isinstance(failed, Rejection) or failed.purchase.stage is CONFIRMED:
-            return failed
+    def _uncounted(self, failed: PurchaseOutcome) -> Answer:
         if failed.changed:
-            self._till.observer.fault("payment_does_not_count", "", WrongMoney(purchase.id))
+            self._till.observer.fault("payment_does_not_count", "", WrongMoney(failed.purchase.id))
         return refusals.uncounted(self._now)
-
-    async def _failed(self, purchase: Purchase) -> Answer:
-        return await self._submit(
-            FailCapture(
-                account_id=purchase.account_id, purchase_id=purchase.id, capture=purchase.captures
-            )
-        )
 
     async def _under_way(self, purchase: Purchase) -> Answer:
         again = await self._till.reader.purchase(purchase.account_id, purchase.id)
