@@ -119,8 +119,11 @@ def test_a_plan_is_given_for_some_days(operator: Operator) -> None:
 def test_a_plan_that_ran_out_is_shown_beside_the_one_in_force(operator: Operator) -> None:
     account_id = operator.creates_key()["account_id"]
 
-    found = given(operator, account_id, "pro", "--until", "2020-01-01T00:00:00Z")
+    past = ("pro", "--until", "2020-01-01T00:00:00Z", *HOSTED)
+    said = operator.types("accounts", "set-plan", account_id, *past).stderr
 
+    assert "is over already" in said
+    found = shown(operator, account_id)
     assert (found["plan"], found["given_plan"]) == ("free", "pro")
     assert found["tasks_per_cycle"] == 200
 

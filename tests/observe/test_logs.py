@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from orchestrion.core.faults import Unavailable
+from orchestrion.core.faults import Fault, PaymentsUnavailable, Unavailable
 from orchestrion.observe.logs import TRACEBACKS_PER_SECOND_MAX, LogOptions, Logs
 from orchestrion.observe.output import OutputLimits
 from orchestrion.observe.pipeline import FIELD_CHARS_MAX, FIELDS, Level
@@ -189,17 +189,18 @@ def test_request_line_is_written_without_being_asked_for(open_logs: OpenLogs, pi
     assert "claim_task" in pipe.text_with("\n")
 
 
-def test_a_database_that_is_away_is_a_short_line_for_each_request(
-    open_logs: OpenLogs, pipe: Pipe
+@pytest.mark.parametrize("kind", [Unavailable, PaymentsUnavailable])
+def test_who_is_away_is_a_short_line_for_each_request(
+    kind: type[Fault], open_logs: OpenLogs, pipe: Pipe
 ) -> None:
     logs = open_logs(LogOptions(limits=NEVER))
 
-    logs.fault("request failed", "req_1", raised(Unavailable("the database cannot be reached")))
+    logs.fault("request failed", "req_1", raised(kind("it cannot be reached")))
 
     pipe.text_with("\n")
     (line,) = pipe.lines()
-    assert (line["fault"], line["request_id"]) == ("Unavailable", "req_1")
-    assert line["message"] == "the database cannot be reached"
+    assert (line["fault"], line["request_id"]) == (kind.__name__, "req_1")
+    assert line["message"] == "it cannot be reached"
     assert "exception" not in line
 
 

@@ -106,8 +106,7 @@ def set_plan(
         command = SetPlan(account_id=AccountId(account), plan_id=plan, expires_at=ends)
         changed = asyncio.run(operator.set_plan(command, catalogue))
     _print(_shown(changed, catalogue), shape)
-    words = "has no end" if ends is None else f"ends at {format_instant(ends)}"
-    click.echo(f"The plan is set; it {words}.", err=True)
+    click.echo(f"The plan is set; it {_ending(ends)}.", err=True)
 
 
 def _end(days: int | None, until: str | None) -> Instant | None:
@@ -119,6 +118,14 @@ def _end(days: int | None, until: str | None) -> Instant | None:
     if instant is None:
         raise Refusal("--until is no RFC 3339 time with an offset, such as 2027-01-31T00:00:00Z")
     return instant
+
+
+def _ending(ends: Instant | None) -> str:
+    if ends is None:
+        return "has no end"
+    if ends <= wall_time():
+        return f"is over already: it ended at {format_instant(ends)}"
+    return f"ends at {format_instant(ends)}"
 
 
 def _shown(account: Account, catalogue: Catalogue) -> _Shown:

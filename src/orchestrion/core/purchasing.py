@@ -31,7 +31,7 @@ from orchestrion.core.renewal import Payment
 from orchestrion.core.view import View
 
 UNKNOWN_PURCHASE = "No purchase with this id belongs to your account."
-UNKNOWN_PLAN = "'planId' must be one of the plans that can be bought: basic, pro, agency."
+UNKNOWN_PLAN = "'planId' must name a plan that is purchasable by GET /v1/billing/plans."
 ENDLESS = "Your account has this plan without an end: there is nothing to pay for."
 WITHDRAWN = "The plan of this checkout is no longer for sale; no money was taken."
 CENT = Decimal("0.01")

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from orchestrion.core.faults import Unavailable
+from orchestrion.core.faults import PaymentsUnavailable, Unavailable
 from orchestrion.core.instants import Instant, format_instant
 from orchestrion.engine.ports import Clock, RequestRecord
 from orchestrion.observe.lines import RequestLine
@@ -21,6 +21,8 @@ Value = str | int | float | None
 
 TRACEBACKS_PER_SECOND_MAX = 10
 REQUEST_LEVELS: tuple[Level, ...] = ("debug", "info")
+# Others that a server depends on do not answer.
+_AWAY: Final = (Unavailable, PaymentsUnavailable)
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +67,12 @@ class Logs:
         """Log that something broke, written at once.
 
         With its traceback, unless more than a few broke within this second. Where the database
-        is away that is no bug, and every request says so.
+        or PayPal is away that is no bug, and every request says so.
         """
         fields: dict[str, Value] = {"fault": type(error).__qualname__}
         if request_id:
             fields["request_id"] = request_id
-        if not isinstance(error, Unavailable) and self._traceback_fits():
+        if not isinstance(error, _AWAY) and self._traceback_fits():
             fields["exception"] = traceback_text(error)
         else:
             fields["message"] = str(error)
