@@ -21,7 +21,7 @@ demo: .venv/.run  ## Watch three workers take real tasks through their lives
 	@$(BIN)/orchestrion demo
 
 test: .venv/.dev pgbouncer chromium lint types imports fresh coverage  ## Check and test everything
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not mode"
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
 	@$(BIN)/python -m pytest -m "not slow and not pgbouncer"

@@ -16,7 +16,8 @@ settings.register_profile("steady", deadline=None, derandomize=True, database=No
 settings.load_profile("steady")
 
 TESTS: Final = Path(__file__).parent
-# Where a database decides most of what is tested; the others run on PostgreSQL in full runs only.
+# Where a database decides most of what is tested; the others run on PostgreSQL in full runs only,
+# and in its mode of one-account batches in `make test-postgres` only.
 QUICK_ON_POSTGRES: Final = frozenset(
     {
         *("test_cancel_and_requeue", "test_claim", "test_create", "test_crowds", "test_faults"),
@@ -59,11 +60,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_long(item) or is_repetition(item):
             item.add_marker(pytest.mark.slow)
+        if is_mode(item):
+            item.add_marker(pytest.mark.mode)
 
 
 def is_long(item: pytest.Item) -> bool:
     """Tell whether a test belongs to a file that takes long."""
     return item.path.relative_to(TESTS).as_posix() in FULL_RUNS_ONLY
+
+
+def is_mode(item: pytest.Item) -> bool:
+    """Tell whether a test of the application is repeated for a mode of one of its databases."""
+    drawn = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+    in_http = TESTS / "http" in item.path.parents
+    return BY_ACCOUNT in drawn and in_http and item.path.stem not in QUICK_ON_POSTGRES
 
 
 def is_repetition(item: pytest.Item) -> bool:
