@@ -49,6 +49,11 @@ class Child:
         return self._process.returncode
 
     @property
+    def served(self) -> bool:
+        """Whether it ever began to serve."""
+        return self._serving_since is not None
+
+    @property
     def served_seconds(self) -> float:
         """How long ago it began to serve, if it ever did."""
         return 0 if self._serving_since is None else time.monotonic() - self._serving_since

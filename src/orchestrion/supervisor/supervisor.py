@@ -73,4 +73,5 @@ class Supervisor:
         # The workers listen on; when the last lets go, callers are refused at once.
         self._launch.close()
         await asyncio.gather(*(slot.end(child) for slot, child in running))
-        return all(child.code in GOOD_ENDS for _, child in running)
+        # One that never served has accepted nothing, whatever kept it from serving.
+        return all(child.code in GOOD_ENDS or not child.served for _, child in running)
