@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from itertools import chain
+from typing import Final
 
 import msgspec
 
@@ -31,6 +32,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
             listener.close()
 
 
+# SIGTERM, where the one who stops all processes at once met a worker that was still loading.
+GOOD_ENDS: Final = (0, -signal.SIGTERM)
+
+
 class Child:
     """One worker process, from its start to its end; made inside the running loop."""
 
@@ -49,9 +54,10 @@ class Child:
         return self._process.returncode
 
     @property
-    def served(self) -> bool:
-        """Whether it ever began to serve."""
-        return self._serving_since is not None
+    def ended_well(self) -> bool:
+        """Whether it ended as it was asked to, or by itself before it accepted anything."""
+        gave_up = self._serving_since is None and self.code is not None and self.code > 0
+        return gave_up or self.code in GOOD_ENDS
 
     @property
     def served_seconds(self) -> float:

@@ -1,16 +1,12 @@
 """Keeps workers serving until told to stop, renews them when told to, and leaves none behind."""
 
 import asyncio
-import signal
 
 from msgspec.structs import replace
 
 from orchestrion.observe.logs import Logs
 from orchestrion.supervisor.child import Launch
 from orchestrion.supervisor.slot import CannotStart, Slot, SupervisorLimits
-
-# SIGTERM, where the one who stops all processes at once met a worker that was still loading.
-GOOD_ENDS = (0, -signal.SIGTERM)
 
 
 class Supervisor:
@@ -73,5 +69,4 @@ class Supervisor:
         # The workers listen on; when the last lets go, callers are refused at once.
         self._launch.close()
         await asyncio.gather(*(slot.end(child) for slot, child in running))
-        # One that never served has accepted nothing, whatever kept it from serving.
-        return all(child.code in GOOD_ENDS or not child.served for _, child in running)
+        return all(child.ended_well for _, child in running)
