@@ -12,7 +12,7 @@ from orchestrion.core.account import Account, RequestCount
 from orchestrion.core.asking import Asks
 from orchestrion.core.faults import Poison, StoreRefused, Unavailable
 from orchestrion.core.ids import AccountId, KeyId
-from orchestrion.core.instants import DAY, Instant
+from orchestrion.core.instants import DAY, HOUR, Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
 from orchestrion.core.purchase import FIRST_UNSETTLED
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.pgbouncer
 BACK_SECONDS = 10
 TASKS = 60
 # Due to be settled at any time.
-PURCHASE = a_purchase(expires_at=Instant(0))
+PURCHASE = a_purchase(expires_at=Instant(HOUR))
 # The pause holds a session, so that others get another one.
 LEFT_BEHIND = """
 select pg_sleep(0.1), current_setting('statement_timeout'), current_setting('lock_timeout'),
