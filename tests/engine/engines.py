@@ -19,7 +19,7 @@ from tests.databases import CountingStore, Database, add_accounts, count
 from tests.factories import ACCOUNT
 from tests.observers import KeepingObserver
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 R = TypeVar("R")
 

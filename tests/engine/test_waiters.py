@@ -15,6 +15,7 @@ from tests.engine.engines import Engine
 from tests.engine.lanes import register
 from tests.engine.waiting_room import (
     WaitingRoom,
+    caught,
     committing,
     ended,
     given_up,
@@ -61,7 +62,7 @@ async def test_a_task_created_while_a_claim_is_asking_is_not_missed(room: Waitin
     claim = room.start(1)
     await committing(room.engine, 1)
     create = asyncio.create_task(room.engine.writer.submit(asks.create(1)))
-    await until(lambda: room.engine.writer.depth == 1)
+    await caught(lambda: room.engine.writer.depth == 1)
     room.engine.watched.go_on.set()
 
     assert (await task_of(claim)).id == a_task_id(1)
@@ -231,7 +232,7 @@ async def test_who_finds_nothing_keeps_its_place(room: WaitingRoom) -> None:
     create = asyncio.create_task(room.engine.writer.submit(asks.create(1)))
     await committing(room.engine, 3)
     quicker = asyncio.create_task(room.engine.writer.submit(asks.claim_next(9)))
-    await until(lambda: room.engine.writer.depth == 1)
+    await caught(lambda: room.engine.writer.depth == 1)
     room.engine.watched.go_on.set()
     assert isinstance(await quicker, Held)
     await create
@@ -322,7 +323,7 @@ async def test_a_task_whose_waiter_took_another_goes_to_the_next(room: WaitingRo
     await committing(room.engine, calls + 1)
     # Decided in one batch with the creation of a task that comes before the first one.
     second = asyncio.create_task(room.engine.writer.submit(asks.create(2, type="mail", priority=9)))
-    await until(lambda: room.engine.writer.depth == 1)
+    await caught(lambda: room.engine.writer.depth == 1)
     room.engine.watched.go_on.set()
 
     assert (await task_of(both)).type == "mail"
@@ -367,7 +368,7 @@ async def test_whoever_is_asking_when_its_time_is_up_gets_what_it_finds(room: Wa
     create = asyncio.create_task(room.engine.writer.submit(asks.create(1)))
     await committing(room.engine, 2)
     room.engine.watched.go_on.set()
-    await until(lambda: room.waiters.asking == 1)
+    await caught(lambda: room.waiters.asking == 1)
 
     room.engine.clock.advance(60)
     room.waiters.turn()
@@ -389,7 +390,7 @@ async def test_a_stop_answers_everybody_at_once(room: WaitingRoom) -> None:
 async def test_a_stop_lets_whoever_is_asking_take_what_it_finds(room: WaitingRoom) -> None:
     await room.engine.together([asks.create(1)])
     claims = [room.start(number) for number in range(2)]
-    await until(lambda: room.waiters.asking == 2)
+    await caught(lambda: room.waiters.asking == 2)
 
     room.waiters.stop()
 
@@ -419,7 +420,7 @@ async def test_whoever_leaves_before_its_claim_is_committed_gets_no_task(room: W
     other = asyncio.create_task(room.engine.writer.submit(asks.create(2)))
     await committing(room.engine, 2)
     claim = room.start(1)
-    await until(lambda: room.engine.writer.depth == 1)
+    await caught(lambda: room.engine.writer.depth == 1)
 
     await given_up(claim)
     room.engine.watched.go_on.set()
@@ -456,7 +457,7 @@ async def test_whoever_leaves_before_its_answer_gives_the_task_back_uncharged(
     create = asyncio.create_task(room.engine.writer.submit(asks.create(1, max_attempts=1)))
     await committing(room.engine, 3)
     room.engine.watched.go_on.set()
-    await until(lambda: room.waiters.asking == 1)
+    await caught(lambda: room.waiters.asking == 1)
     room.engine.watched.go_on.clear()
     await committing(room.engine, 4)
 

@@ -14,6 +14,8 @@ from tests.factories import expect
 from tests.unit import asks
 
 PATIENT = Patience(seconds=20, waiters_max=1_000)
+# A loop that never rests would starve the threads that read the database.
+REST_SECONDS = 0.001
 
 
 class WaitingRoom:
@@ -66,7 +68,16 @@ class WaitingRoom:
 
 
 async def until(seen: Callable[[], bool]) -> None:
-    """Wait until something is the case."""
+    """Wait until something is the case and stays so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if seen():
+                return
+            await asyncio.sleep(REST_SECONDS)
+
+
+async def caught(seen: Callable[[], bool]) -> None:
+    """Look out for what may be over again in a moment."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if seen():
@@ -101,4 +112,4 @@ async def given_up(claim: asyncio.Task[Outcome]) -> None:
 
 async def committing(engine: Engine, calls: int) -> None:
     """Wait until the store was asked for so many transactions."""
-    await until(lambda: engine.watched.calls == calls)
+    await caught(lambda: engine.watched.calls == calls)

@@ -44,7 +44,7 @@ class Guest:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while service.waiters.room.taken == taken or service.waiters.asking:
                 assert not request.done(), request.result().text
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         return request
 
     async def lose_key(self) -> None:

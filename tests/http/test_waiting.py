@@ -36,7 +36,7 @@ class Queue:
         async with asyncio.timeout(20):
             while waiters.room.taken == taken or waiters.asking:
                 assert not sent.done(), sent.result().text
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         return sent
 
     def pass_time(self, seconds: float) -> None:

@@ -38,7 +38,7 @@ async def begun(caller: Caller, asking: Coroutine[Any, Any, Response]) -> "async
     async with asyncio.timeout(PATIENCE_SECONDS):
         while watches.resting == resting:
             assert not request.done(), request.result().text
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     return request
 
 
