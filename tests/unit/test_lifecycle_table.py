@@ -132,7 +132,7 @@ def test_the_current_token_changes_nothing_about_the_grid(
     assert described(outcome) == REFUSALS.get(expected, expected)
 
 
-@pytest.mark.parametrize(("situation", "verb"), REPEATS)
+@pytest.mark.parametrize(("situation", "verb"), sorted(REPEATS))
 def test_the_holder_of_the_last_lease_may_say_it_again(situation: str, verb: Verb) -> None:
     task = SITUATIONS[situation]
 

@@ -80,7 +80,7 @@ def test_every_statement_on_what_tenants_own_names_the_account(name: str) -> Non
     assert bool(named) is (name not in OVER_ALL)
 
 
-@pytest.mark.parametrize("name", OVER_ALL)
+@pytest.mark.parametrize("name", sorted(OVER_ALL))
 def test_what_reads_over_all_accounts_locks_nothing(name: str) -> None:
     assert not re.search(
         r"\bfor (no key )?(update|share)|\b(insert|update|delete)\b", without_comments(name)
