@@ -31,6 +31,7 @@ from orchestrion.api.limits import Limiter
 from orchestrion.api.manifests import Site
 from orchestrion.api.reading import ReadingHandlers
 from orchestrion.api.respond import Responder
+from orchestrion.api.stats import StatsHandlers
 from orchestrion.api.tasks import TaskHandlers
 from orchestrion.api.webhook import WebhookHandlers
 from orchestrion.core.contract import Guide
@@ -54,6 +55,7 @@ from orchestrion.engine.ports import (
     Store,
     Wakeups,
 )
+from orchestrion.engine.statistics import Statistics
 from orchestrion.engine.turns import Turns
 from orchestrion.engine.waiters import Waiters
 from orchestrion.engine.watches import ALONE_POLL_SECONDS, SHARED_POLL_SECONDS, Watches
@@ -106,6 +108,7 @@ class Service:
         self.lookout.attend(self.writer)
         self.watches = Watches(self.writer, around.reader, around.clock, self.waiters.room)
         self.turns = Turns(around.reader)
+        self.statistics = Statistics(around.reader, around.clock)
         self.asked = Asked(around.clock, self.waiters)
         self.authenticator = Authenticator(around.reader, around.clock)
         self.key_watch = KeyWatch(self.authenticator, around.observer)
@@ -154,6 +157,7 @@ class Service:
         for looking in self._looking:
             looking.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)
+        await self.statistics.stop()
         for job in self.runner.jobs:
             if job.name in _LAST_JOBS:
                 await self.runner.once(job)
@@ -231,6 +235,7 @@ class Service:
         waiting = AwaitingHandlers(awaiting, self.turns, self.responder)
         reading = ReadingHandlers(around.reader, self.turns, self.responder, awaiting)
         explaining = ExplainHandlers(around.reader, self.responder, options.catalogue, self.asked)
+        numbers = StatsHandlers(self.statistics)
         billing = BillingHandlers(around.reader, self.responder, options.catalogue, around.clock)
         buying = BuyingHandlers(self.checkout, self.responder, options.catalogue, around.clock)
         events = around.payments if options.payment_events else None
@@ -244,7 +249,7 @@ class Service:
         health = HealthHandlers(around.reader, around.clock, around.jobs, self.responder, watched)
         return {
             **_methods(tasks, attempts, finishing, batches, reading, waiting, explaining),
-            **_methods(billing, buying, webhook, keys, health),
+            **_methods(numbers, billing, buying, webhook, keys, health),
             **landing_pages(),
             **documents(self._site()),
         }
@@ -269,6 +274,7 @@ class Service:
                 run=lambda: expire_leases.expire_leases(writer, reader),
             ),
             Job(name=purge.FINISHED, seconds=purge.EVERY_SECONDS, run=purging.finished),
+            Job(name=purge.MINUTES, seconds=purge.EVERY_SECONDS, run=purging.minutes),
             Job(name=purge.KEYS, seconds=purge.EVERY_SECONDS, run=purging.idempotency_keys),
             Job(
                 name=count_requests.NAME,

@@ -30,6 +30,7 @@ TOOL_NAMES = {
     *("create_tasks", "complete_tasks", "fail_tasks", "heartbeat_tasks"),
     *(
         "explain_task",
+        "get_stats",
         "wait_for_tasks",
         "cancel_task",
         "release_task",
@@ -42,7 +43,7 @@ TOOL_NAMES = {
 INWARD = {
     *("EXPIRE_BATCH_MAX", "PURGE_BATCH_MAX", "CLAIM_OVERDUE_MARGIN", "AGAIN_MAX"),
     *("HELD_UNDER_KEY_MAX", "LOOK_SECONDS_AHEAD", "LOOK_LEASES_MAX", "BATCH_BYTES_AT_ONCE"),
-    *("WAIT_READS_MAX", "SIMILAR_LETTERS_MAX"),
+    *("WAIT_READS_MAX", "SIMILAR_LETTERS_MAX", "STATS_ACCOUNTS_MAX", "TASK_MINUTES_SECONDS"),
 }
 
 Json = dict[str, Any]

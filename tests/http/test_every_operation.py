@@ -86,6 +86,7 @@ USES: Mapping[str, Use] = MappingProxyType(
         "fail_tasks": batch("fail"),
         "heartbeat_tasks": batch("heartbeat"),
         "explain_task": explain_task,
+        "get_stats": reading("/v1/stats"),
         "wait_for_tasks": wait_for_tasks,
         "cancel_task": cancel_task,
         "requeue_task": requeue_task,

@@ -37,6 +37,7 @@ ROWS: Mapping[str, Row] = {
     "claim_task": Row(task="pending", body={"worker_id": "worker-8"}),
     "check_task_status": Row(task="completed"),
     "explain_task": Row(task="scheduled"),
+    "get_stats": Row(),
     "wait_for_tasks": Row(body={"ids": ["<pending>", "<completed>"], "mode": "any"}),
     "create_tasks": Row(body={"items": [{"type": "report", "payload": {}}]}),
     "complete_tasks": Row(body={"items": [{"id": "<claimed>", **_TOKEN}]}),

@@ -1,25 +1,90 @@
 """The command line: a command's module is imported only when that command is typed."""
 
+from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any
 
 import click
 
 from orchestrion import __version__
+from orchestrion.cli.refusals import WrongUsage
 
-_COMMANDS = ("serve", "demo", "keys", "accounts", "plans", "db", "version")
+TYPED = "orchestrion.typed"
+
+# What each command says of itself in short: the list of them is shown without importing any.
+ABOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "Serve the API until told to stop.",
+        "worker": "Run workers that claim tasks and do them.",
+        "tasks": "Create, read, watch, work on and change tasks of a server.",
+        "dlq": "Look through dead letters and put them back.",
+        "keys": "Make, list and revoke API keys.",
+        "accounts": "See and set what holds for an account, also while a server runs.",
+        "plan": "See, buy and verify the plan of your own account, at a server.",
+        "plans": "Look at catalogues of plans, which are files of an operator.",
+        "stats": "Count your tasks by status and type, with their rates.",
+        "top": "Watch the counts and rates of your tasks live; q leaves.",
+        "bench": "Measure how many tasks a second a server takes through their lives.",
+        "doctor": "Check the server, the key, the clock and this machine.",
+        "openapi": "Print the OpenAPI document of the API.",
+        "db": "Care for the database, also while a server runs.",
+        "init": "Write a first worker, its settings and a guide for agents.",
+        "demo": "Watch three workers take Markdown files through their lives as tasks.",
+        "completion": "Print the script that completes commands in your shell.",
+        "version": "Print the version.",
+    }
+)
 
 
 class _Commands(click.Group):
     # Starting must be quick: `orchestrion version` shall not wait for a web server to import.
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, *super().list_commands(ctx)]
+        return [*filter(_exists, ABOUT), *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in ABOUT or not _exists(cmd_name):
             return super().get_command(ctx, cmd_name)
         command = getattr(import_module(f"orchestrion.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, ABOUT[name]) for name in self.list_commands(ctx)])
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - Click's own signature
+    ) -> click.Context:
+        typed = tuple(args)
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _wrong(error) from error
+        # Hints repeat what was typed.
+        context.meta[TYPED] = typed
+        return context
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _wrong(error) from error
+
+
+def _exists(name: str) -> bool:
+    return find_spec(f"orchestrion.cli.{name}") is not None
+
+
+def _wrong(error: click.UsageError) -> click.ClickException:
+    if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    return WrongUsage(error.format_message(), f"{error.ctx.command_path} --help")
 
 
 @click.version_option(__version__, message="%(version)s")
@@ -28,4 +93,9 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def main() -> None:
-    """Orchestrion: a task service that agents drive over HTTP."""
+    """Orchestrion: a task service that agents drive over HTTP.
+
+    Data goes to stdout, hints to stderr. Ends with 0 if all went well, 1 failure, 2 wrong usage,
+    3 not found, 4 conflict or lost lease, 5 key missing or wrong, 6 quota or rate limit used up,
+    7 server unreachable.
+    """

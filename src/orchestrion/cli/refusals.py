@@ -1,4 +1,4 @@
-"""Turns what an operator did wrong into one line on stderr and an exit code."""
+"""Turns what went wrong into a line on stderr, the command to type next, and an exit code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,29 +6,70 @@ from typing import IO
 
 import click
 
-from orchestrion.core.faults import StoreRefused, Unavailable
-from orchestrion.settings import SettingError
-
 
 class Refusal(click.ClickException):
-    """Ends the program with one line, without usage or traceback."""
+    """Ends the program with one line, without usage or traceback; `step` is what to type next."""
 
     exit_code = 1
 
+    def __init__(self, message: str, step: str | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+
     def show(self, file: IO[str] | None = None) -> None:
-        """Print the line to stderr."""
+        """Print the line to stderr, and below it the command to type next."""
         click.echo(f"orchestrion: {self.format_message()}", file=file, err=True)
+        if self.step is not None:
+            click.echo(f"next: {self.step}", file=file, err=True)
 
 
-class WrongSetting(Refusal):
-    """Ends the program as wrong usage does."""
+class WrongUsage(Refusal):
+    """What was typed, or sent, is not what the command or the server takes."""
 
     exit_code = 2
+
+
+class WrongSetting(WrongUsage):
+    """A setting that cannot be used."""
+
+
+class NotFound(Refusal):
+    """What was named is not there."""
+
+    exit_code = 3
+
+
+class Conflict(Refusal):
+    """The state of the task, or its lease, does not allow it."""
+
+    exit_code = 4
+
+
+class NotAllowed(Refusal):
+    """The key is missing or wrong."""
+
+    exit_code = 5
+
+
+class UsedUp(Refusal):
+    """A quota or a rate limit is in the way."""
+
+    exit_code = 6
+
+
+class Unreachable(Refusal):
+    """No server answered."""
+
+    exit_code = 7
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
     """Let wrong settings and refused databases end the program with their own line."""
+    # What talks to a server over HTTP starts without the settings of one.
+    from orchestrion.core.faults import StoreRefused, Unavailable  # noqa: PLC0415
+    from orchestrion.settings import SettingError  # noqa: PLC0415
+
     try:
         yield
     except SettingError as error:

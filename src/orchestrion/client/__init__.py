@@ -1,1 +1,1 @@
-"""The Python client: every request an agent may send, sync and async, over one sans-I/O core."""
+"""The Python SDK: the API's operations as typed calls, in a sync and an async client."""

@@ -157,6 +157,20 @@ class PurgeIdempotencyKeys(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+class PurgeMinutes(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget what happened in those of one account's minutes that no rate needs, by type."""
+
+    account_id: AccountId
+    minutes: tuple[tuple[str, Instant], ...]
+
+
+class PurgeCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget those of one account's types of which there is no task."""
+
+    account_id: AccountId
+    types: tuple[str, ...]
+
+
 class NoteAsks(msgspec.Struct, frozen=True, kw_only=True):
     """Take note of when workers asked one process for types of one account."""
 
@@ -172,7 +186,9 @@ class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
 
 OfHolder = CompleteTask | FailTask | Heartbeat | ReleaseTask | UndoClaim
 OnTask = ClaimTask | OfHolder | CancelTask | RequestCancel | RequeueTask
-Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | NoteAsks
+Sweep = (
+    ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | PurgeMinutes | PurgeCounts | NoteAsks
+)
 Job = Sweep | CountRequests
 Single = CreateTask | ClaimNext | OnTask | RegisterKey | OfPlan | Job
 Command = Single | FinishAndClaim | Together

@@ -31,8 +31,10 @@ from orchestrion.core.commands import (
     NoteAsks,
     OfHolder,
     OnTask,
+    PurgeCounts,
     PurgeFinished,
     PurgeIdempotencyKeys,
+    PurgeMinutes,
     RegisterKey,
     ReleaseTask,
     RequestCancel,
@@ -43,7 +45,11 @@ from orchestrion.core.commands import (
 )
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.instants import SECOND, Instant
-from orchestrion.core.limits import SCHEDULE_AHEAD_SECONDS_MAX, SCHEDULE_BEHIND_SECONDS_MAX
+from orchestrion.core.limits import (
+    SCHEDULE_AHEAD_SECONDS_MAX,
+    SCHEDULE_BEHIND_SECONDS_MAX,
+    TASK_MINUTES_SECONDS,
+)
 from orchestrion.core.outcomes import (
     Changed,
     Counted,
@@ -83,7 +89,14 @@ def decide(command: Command, catalogue: Catalogue, view: View) -> Outcome:
             return Several(outcomes=tuple(decide_all(command.commands, catalogue, view)))
         case RegisterKey():
             return _register(command, view)
-        case ExpireLeases() | PurgeFinished() | PurgeIdempotencyKeys() | NoteAsks():
+        case (
+            ExpireLeases()
+            | PurgeFinished()
+            | PurgeIdempotencyKeys()
+            | PurgeMinutes()
+            | PurgeCounts()
+            | NoteAsks()
+        ):
             return Swept(count=_sweep(command, catalogue, view))
         case CountRequests():
             return Counted(counts=tuple(_count(command, view)))
@@ -249,6 +262,11 @@ def _sweep(command: Sweep, catalogue: Catalogue, view: View) -> int:
             return _purge(command, catalogue, view)
         case PurgeIdempotencyKeys():
             return _forget(command, view)
+        case PurgeMinutes():
+            return _forget_minutes(command, view)
+        case PurgeCounts():
+            view.idle_types += [(command.account_id, type_) for type_ in command.types]
+            return len(command.types)
         case NoteAsks():
             return _note(command, view)
         case _:
@@ -288,6 +306,17 @@ def _forget(command: PurgeIdempotencyKeys, view: View) -> int:
             view.forget(command.account_id, key)
             count += 1
     return count
+
+
+def _forget_minutes(command: PurgeMinutes, view: View) -> int:
+    cutoff = view.now - TASK_MINUTES_SECONDS * SECOND
+    old = [
+        (command.account_id, type_, minute_at)
+        for type_, minute_at in command.minutes
+        if minute_at <= cutoff
+    ]
+    view.old_minutes += old
+    return len(old)
 
 
 def _note(command: NoteAsks, view: View) -> int:

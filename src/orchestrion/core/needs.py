@@ -16,8 +16,10 @@ from orchestrion.core.commands import (
     Heartbeat,
     Job,
     NoteAsks,
+    PurgeCounts,
     PurgeFinished,
     PurgeIdempotencyKeys,
+    PurgeMinutes,
     RegisterKey,
     ReleaseTask,
     RequestCancel,
@@ -88,6 +90,10 @@ def _add_job(needs: Needs, job: Job) -> None:
             needs.tasks.update((job.account_id, task_id) for task_id in job.task_ids)
         case PurgeIdempotencyKeys():
             needs.idempotency.update((job.account_id, key) for key in job.keys)
+        case PurgeMinutes() | PurgeCounts():
+            # Nothing has to be looked at again: an old minute stays old, and the store itself
+            # spares a type that has tasks.
+            pass
         case NoteAsks():
             needs.asks.add(job.account_id)
         case CountRequests():

@@ -2,7 +2,7 @@
 
 from orchestrion.core import bodies
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.limits import RELEASES_MAX
+from orchestrion.core.limits import RELEASES_MAX, STATS_SECONDS, STATS_TYPES_MAX
 from orchestrion.core.operation import Access, Allowance, Operation
 
 _E = ErrorCode
@@ -215,6 +215,22 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         allowance=Allowance.READS,
         answer="TaskExplanation",
         refusals=(_E.TASK_NOT_FOUND,),
+    ),
+    Operation(
+        name="get_stats",
+        method="GET",
+        path="/v1/stats",
+        tag="Tasks",
+        summary="Count the account's tasks",
+        description=(
+            "Tells how many tasks there are in each state, since when the oldest wait, and how "
+            "many were created, claimed, completed and so on per minute, for the account and for "
+            f"each of its types: the {STATS_TYPES_MAX} busiest. It costs the same however many "
+            f"tasks there are; the numbers are up to {STATS_SECONDS} seconds old, as asOf tells."
+        ),
+        access=Access.KEYED,
+        allowance=Allowance.READS,
+        answer="Stats",
     ),
     Operation(
         name="cancel_task",

@@ -11,12 +11,14 @@ from orchestrion.core.ids import AccountId, KeyId, TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.limits import CLAIM_OVERDUE_MARGIN, EXPIRE_BATCH_MAX
 from orchestrion.core.purchases import PurchaseKey, Purchases
+from orchestrion.core.tally import Tally
 from orchestrion.core.task import PENDING, Task
 
 TaskKey = tuple[AccountId, TaskId]
 TypeKey = tuple[AccountId, str]
 IdempotencyKey = tuple[AccountId, str]
 CountKey = tuple[AccountId, KeyId, str]
+MinuteKey = tuple[AccountId, str, Instant]
 
 
 class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,10 @@ class View:
         self._asks: dict[AccountId, Asks] = {}
         self.changed_asks: dict[AccountId, Asks] = {}
         self.purchases = Purchases()
+        self.tally = Tally()
+        self.old_minutes: list[MinuteKey] = []
+        # Types of which there is no task, unless one came meanwhile.
+        self.idle_types: list[TypeKey] = []
         self._claimable: dict[TypeKey, list[tuple[tuple[int, Instant, TaskId], TaskKey]]] = {}
         self._overdue: dict[TypeKey, list[TaskKey]] = {}
 
@@ -212,6 +218,7 @@ class View:
         """Add a new task."""
         key = (task.account_id, task.id)
         self.new_tasks[key] = task
+        self.tally.created(task)
         self._put(key, task)
 
     def put(self, task: Task) -> None:
@@ -219,7 +226,10 @@ class View:
         key = (task.account_id, task.id)
         if task.claim_key is not None:
             self._claimed_under.setdefault((task.account_id, task.claim_key), set()).add(key)
-        self._count_lease(self._tasks.get(key), task)
+        before = self._tasks.get(key)
+        if before is not None:
+            self.tally.moved(before, task, self.now)
+        self._count_lease(before, task)
         if key in self.new_tasks:
             self.new_tasks[key] = task
         else:
@@ -232,6 +242,7 @@ class View:
         self._tasks.pop(key, None)
         self.changed_tasks.pop(key, None)
         self.deleted_tasks.append(key)
+        self.tally.deleted(task)
 
     def put_account(self, account: Account) -> None:
         """Replace an account by its changed self."""

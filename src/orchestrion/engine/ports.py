@@ -18,6 +18,7 @@ from orchestrion.core.listing import PageQuery
 from orchestrion.core.payment import CaptureAnswer, NewOrder, OpenedOrder, Order
 from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
+from orchestrion.core.stats import Minute, Standing
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import Needs, TypeKey, View
 from orchestrion.core.watching import Marks
@@ -155,6 +156,26 @@ class Reader(Protocol):
         self, cutoff: Instant, limit: int
     ) -> list[tuple[AccountId, str]]:
         """Name idempotency keys made up to an instant, in the store's own order."""
+        ...
+
+    async def task_counts(self, account_id: AccountId, limit: int) -> Standing:
+        """Read an account's counts of so many types, and since when the oldest task waits."""
+        ...
+
+    async def task_minutes(
+        self, account_id: AccountId, types: Sequence[str], since: Instant
+    ) -> list[Minute]:
+        """Read what happened to tasks of some types from a minute on."""
+        ...
+
+    async def minutes_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, tuple[str, Instant]]]:
+        """Name minutes that began up to an instant, by account and type."""
+        ...
+
+    async def idle_types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name types that an account has counts but no tasks of."""
         ...
 
     async def counts(self) -> dict[Status, int]:

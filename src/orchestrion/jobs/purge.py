@@ -1,12 +1,17 @@
-"""Deletes what is past its time: finished tasks by their plan's retention, idempotency keys."""
+"""Deletes what is past its time: finished tasks by their plan's retention, keys, minutes."""
 
 from typing import Final
 
 from orchestrion.core.clock import Clock
-from orchestrion.core.commands import PurgeFinished, PurgeIdempotencyKeys
+from orchestrion.core.commands import (
+    PurgeCounts,
+    PurgeFinished,
+    PurgeIdempotencyKeys,
+    PurgeMinutes,
+)
 from orchestrion.core.ids import AccountId
 from orchestrion.core.instants import SECOND, Instant
-from orchestrion.core.limits import IDEMPOTENCY_LIFE_SECONDS, PURGE_BATCH_MAX
+from orchestrion.core.limits import IDEMPOTENCY_LIFE_SECONDS, PURGE_BATCH_MAX, TASK_MINUTES_SECONDS
 from orchestrion.core.plans import Catalogue
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.writer import Writer
@@ -14,6 +19,7 @@ from orchestrion.jobs.sweep import by_account, sweep, sweep_all
 
 FINISHED: Final = "purge_finished"
 KEYS: Final = "purge_idempotency_keys"
+MINUTES: Final = "purge_task_minutes"
 EVERY_SECONDS: Final = 60.0
 BATCHES_MAX: Final = 100
 ACCOUNTS_MAX: Final = 1_000
@@ -52,11 +58,34 @@ class Purge:
             if not await sweep_all(self._writer, purges):
                 return
 
+    async def minutes(self) -> None:
+        """Forget what happened in minutes that no rate depends on any more."""
+        cutoff = Instant(self._clock.now() - TASK_MINUTES_SECONDS * SECOND)
+        for _ in range(BATCHES_MAX):
+            found = await self._reader.minutes_before(cutoff, PURGE_BATCH_MAX)
+            purges = [
+                PurgeMinutes(account_id=account_id, minutes=theirs)
+                for account_id, theirs in by_account(found).items()
+            ]
+            if not await sweep_all(self._writer, purges):
+                return
+
     async def _finished_of(self, account_id: AccountId, cutoff: Instant) -> None:
+        purged = 0
         for _ in range(BATCHES_MAX):
             found = await self._reader.ended_before(account_id, cutoff, PURGE_BATCH_MAX)
             if not found:
-                return
+                break
             purge = PurgeFinished(account_id=account_id, task_ids=tuple(found))
-            if not await sweep(self._writer, purge):
-                return
+            gone = await sweep(self._writer, purge)
+            if not gone:
+                break
+            purged += gone
+        if purged:
+            await self._idle_types_of(account_id)
+
+    async def _idle_types_of(self, account_id: AccountId) -> None:
+        """Forget the counts of types whose last task is gone: only a purge leaves such types."""
+        types = await self._reader.idle_types(account_id, PURGE_BATCH_MAX)
+        if types:
+            await sweep(self._writer, PurgeCounts(account_id=account_id, types=tuple(types)))

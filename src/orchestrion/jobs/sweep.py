@@ -13,7 +13,7 @@ from orchestrion.engine.writer import Writer
 # Commands of a job that wait in the writer's queue at a time.
 AT_ONCE_MAX: Final = 64
 
-Name = TypeVar("Name", bound=str)
+Name = TypeVar("Name")
 
 
 def by_account(pairs: Iterable[tuple[AccountId, Name]]) -> dict[AccountId, tuple[Name, ...]]:

@@ -1,6 +1,6 @@
 """Rows to values and values to rows; the only place where a row's columns are named by position."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, cast
 
@@ -12,6 +12,8 @@ from orchestrion.core.emptiness import Leased
 from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.purchase import Purchase, Stage
+from orchestrion.core.stats import Counts, Happened, Minute, counted
+from orchestrion.core.tally import Change, minute_of
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.core.watching import Mark
@@ -145,6 +147,33 @@ def asks_of(row: Row) -> Asks:
 def asks_row(asks: Asks) -> Row:
     """Give every column of an account's asks."""
     return (asks.account_id, msgspec.json.encode(asks.at).decode())
+
+
+def counts_rows(changes: Iterable[Change]) -> Iterator[Row]:
+    """Give what is to be added to counts, behind the key."""
+    for change in changes:
+        if any(change.standing):
+            yield (change.account_id, change.type, *change.standing)
+
+
+def minutes_rows(changes: Iterable[Change], now: Instant) -> Iterator[Row]:
+    """Give what is to be added to the present minute, behind the key."""
+    minute_at = minute_of(now)
+    for change in changes:
+        if any(change.happened):
+            yield (change.account_id, change.type, minute_at, *change.happened)
+
+
+def counts_of(row: Row) -> tuple[str, Counts]:
+    """Build a type's counts from the columns of `load_task_counts`."""
+    type_, *numbers = row
+    return type_, counted(numbers)
+
+
+def minute_of_row(row: Row) -> Minute:
+    """Build a minute from the columns of `load_task_minutes`."""
+    type_, minute_at, *numbers = row
+    return Minute(type=type_, minute_at=minute_at, happened=Happened(*numbers))
 
 
 def purchase_of(row: Row) -> Purchase:

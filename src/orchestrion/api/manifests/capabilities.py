@@ -134,6 +134,12 @@ def _limits() -> Json:
             "types_compared_max": limits.TYPES_COMPARED_MAX,
             "types_asked_max": limits.TYPES_ASKED_MAX,
         },
+        "stats": {
+            "kept_seconds": limits.STATS_SECONDS,
+            "rate_seconds": limits.RATE_SECONDS,
+            "types_max": limits.STATS_TYPES_MAX,
+            "types_read_max": limits.STATS_TYPES_READ_MAX,
+        },
         "waits": {
             "heartbeats_per_lease": limits.HEARTBEATS_PER_LEASE,
             "empty_claim_seconds": limits.EMPTY_CLAIM_WAIT_SECONDS,

@@ -65,6 +65,19 @@ _TOOLS = (
         idempotent=True,
     ),
     Tool(
+        name="get_stats",
+        title="Count tasks",
+        description=(
+            "Tell how many tasks there are in each state and of each type, since when the oldest "
+            "wait, and how many are created, claimed, completed and failed per minute. Call it to "
+            "see whether workers keep up, instead of listing tasks to count them. Next: "
+            "claim_task if oldestDueAt says that one waits for a worker; list_tasks with a status "
+            "shows which tasks a number stands for."
+        ),
+        read_only=True,
+        idempotent=True,
+    ),
+    Tool(
         name="claim_task",
         title="Claim a task",
         description=(

@@ -14,6 +14,7 @@ from orchestrion.api.schema.shapes import (
     text_or_null,
     whole,
 )
+from orchestrion.api.schema.stats import STATS_COMPONENTS
 from orchestrion.core import limits
 from orchestrion.core.emptiness import Reason
 from orchestrion.core.errors import ActionCode, ErrorCode
@@ -291,4 +292,5 @@ COMPONENTS: Schema = {
     "ErrorDetails": _ERROR_DETAILS,
     "CompactTask": _COMPACT_TASK,
     **BATCH_COMPONENTS,
+    **STATS_COMPONENTS,
 }

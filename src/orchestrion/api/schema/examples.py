@@ -18,6 +18,7 @@ from orchestrion.api.schema.batch_examples import batch_examples
 from orchestrion.api.schema.document_examples import DOCUMENT_EXAMPLES
 from orchestrion.api.schema.refusal_examples import refusal_examples
 from orchestrion.api.schema.shapes import Schema
+from orchestrion.api.schema.stats_examples import stats_examples
 from orchestrion.api.shaping import compact
 from orchestrion.core import contract, limits
 from orchestrion.core.bodies import (
@@ -71,6 +72,7 @@ ANSWER_EXAMPLES: Mapping[str, Shown] = MappingProxyType(
         "explain_task": Shown(
             "What the task waits for.", ("explanation_in_line", "explanation_scheduled")
         ),
+        "get_stats": Shown("The numbers of the account's tasks.", ("stats", "stats_of_nothing")),
         "claim_next_task": Shown(
             "A task with its lease; or, with `task: null`, nothing to do for now.",
             ("claim_found", "claim_several", "claim_empty"),
@@ -120,6 +122,7 @@ def examples() -> Schema:
         **_page_examples(),
         **_explanation_examples(),
         **_wait_examples(),
+        **stats_examples(),
         **_billing_examples(),
         **_batch_examples(),
         **DOCUMENT_EXAMPLES,

@@ -12,6 +12,7 @@ from orchestrion.api.schema.shapes import (
     text,
     whole,
 )
+from orchestrion.api.schema.stats import STATS
 from orchestrion.core.explaining import Block
 from orchestrion.core.task import Status
 
@@ -104,6 +105,7 @@ _WAIT = struct(
 )
 
 READ_ANSWERS: Mapping[str, Schema] = {
+    "Stats": STATS,
     "TaskExplanation": _EXPLANATION,
     "WaitResponse": _WAIT,
 }

@@ -1224,3 +1224,113 @@ where settle_at <= (
   and (settle_at, id) > ($2, $3)
 order by settle_at, id
 limit $4;
+
+-- name: add_counts
+-- Rides on the primary key of task_counts. Rows come sorted, so that no two servers wait for each
+-- other, and last of all that a batch locks.
+insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
+select * from unnest(
+  $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
+)
+on conflict (account_id, type) do update
+set pending = task_counts.pending + excluded.pending,
+  claimed = task_counts.claimed + excluded.claimed,
+  completed = task_counts.completed + excluded.completed,
+  dead_letter = task_counts.dead_letter + excluded.dead_letter,
+  cancelled = task_counts.cancelled + excluded.cancelled;
+
+-- name: add_minutes
+-- Rides on the primary key of task_minutes. Rows come sorted, as above.
+insert into task_minutes (
+  account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+)
+select * from unnest(
+  $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+  $8::bigint[], $9::bigint[]
+)
+on conflict (account_id, type, minute_at) do update
+set created = task_minutes.created + excluded.created,
+  claimed = task_minutes.claimed + excluded.claimed,
+  completed = task_minutes.completed + excluded.completed,
+  failed = task_minutes.failed + excluded.failed,
+  dead_lettered = task_minutes.dead_lettered + excluded.dead_lettered,
+  cancelled = task_minutes.cancelled + excluded.cancelled;
+
+-- name: delete_minutes
+-- Rides on the primary key of task_minutes. Waits for nobody: who else deletes one does so for good.
+delete from task_minutes as kept
+using (
+  select old.account_id, old.type, old.minute_at
+  from unnest($1::text[], $2::text[], $3::bigint[]) as gone (account_id, type, minute_at)
+  cross join lateral (
+    select account_id, type, minute_at
+    from task_minutes
+    where account_id = gone.account_id and type = gone.type and minute_at = gone.minute_at
+    for update skip locked
+  ) as old
+) as gone
+where kept.account_id = any (array[gone.account_id]) and kept.type = any (array[gone.type])
+  and kept.minute_at between gone.minute_at and gone.minute_at;
+
+-- name: delete_idle_types
+-- Rides on the primary key of task_counts; spares what has tasks again. Waits for nobody: what is
+-- being written is not idle.
+delete from task_counts as kept
+using (
+  select idle.account_id, idle.type
+  from unnest($1::text[], $2::text[]) as named (account_id, type)
+  cross join lateral (
+    select account_id, type
+    from task_counts
+    where account_id = named.account_id and type = named.type
+      and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0
+    for update skip locked
+  ) as idle
+) as idle
+where kept.account_id = any (array[idle.account_id]) and kept.type between idle.type and idle.type;
+
+-- name: load_task_counts
+-- Rides on the primary key of task_counts, where what all types have together comes first; and on
+-- tasks_pending, whose first row is the oldest: ids tell when a task was created.
+select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
+  oldest.created_at, kept.*
+from (values (1)) as one cross join lateral (
+  select (
+    select created_at from tasks
+    where account_id = $2 and status = 'pending'
+    order by id
+    limit 1
+  ) as created_at
+) as oldest left join lateral (
+  select type, pending, claimed, completed, dead_letter, cancelled
+  from task_counts
+  where account_id = $2
+  order by type
+  limit $3
+) as kept on true;
+
+-- name: load_task_minutes
+-- Rides on the primary key of task_minutes, once for each type.
+select kept.*
+from unnest($2::text[]) as asked (type) cross join lateral (
+  select type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+  from task_minutes
+  where account_id = $1 and type = asked.type and minute_at >= $3
+  offset 0
+) as kept;
+
+-- name: list_minutes_before
+-- Rides on task_minutes_by_age.
+select account_id, type, minute_at
+from task_minutes
+where minute_at <= $1
+order by minute_at
+limit $2;
+
+-- name: list_idle_types
+-- Rides on the primary key of task_counts: as many rows as the account has types.
+select type
+from task_counts
+where account_id = $1
+  and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0
+limit $2;

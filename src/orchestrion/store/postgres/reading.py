@@ -16,12 +16,13 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
+from orchestrion.core.stats import Minute, Standing
 from orchestrion.core.task import ENDED, Status, Task
 from orchestrion.core.view import TypeKey
 from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.postgres import explaining, looking
+from orchestrion.store.postgres import explaining, looking, numbering
 from orchestrion.store.postgres.connecting import Pool, begin, roll_back
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.session import Session
@@ -207,6 +208,29 @@ class PostgresReader:
         """Name idempotency keys made up to an instant, account by account."""
         found = await _fetch(self._long, "list_idempotency_before", cutoff, limit)
         return [(account_id, key) for account_id, key in found]
+
+    async def task_counts(self, account_id: AccountId, limit: int) -> Standing:
+        """Read an account's counts of so many types, and since when the oldest task waits."""
+        found = await _fetch(self._quick, "load_task_counts", self._moment(), account_id, limit)
+        return numbering.standing(found)
+
+    async def task_minutes(
+        self, account_id: AccountId, types: Sequence[str], since: Instant
+    ) -> list[Minute]:
+        """Read what happened to tasks of some types from a minute on."""
+        found = await _fetch(self._quick, "load_task_minutes", account_id, list(types), since)
+        return [rows.minute_of_row(tuple(row)) for row in found]
+
+    async def minutes_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, tuple[str, Instant]]]:
+        """Name minutes that began up to an instant, by account and type."""
+        found = await _fetch(self._long, "list_minutes_before", cutoff, limit)
+        return [(account_id, (type_, minute_at)) for account_id, type_, minute_at in found]
+
+    async def idle_types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name types that an account has counts but no tasks of."""
+        return [name for (name,) in await _fetch(self._long, "list_idle_types", account_id, limit)]
 
     async def counts(self) -> dict[Status, int]:
         """Count tasks by status; reads a whole index, so ask seldom."""

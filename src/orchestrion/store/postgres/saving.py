@@ -37,6 +37,12 @@ def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
     yield "save_asks", sorted(map(rows.asks_row, view.changed_asks.values()))
     yield "save_purchases", map(rows.purchase_save_row, view.purchases.changed.values())
     yield "insert_purchases", map(rows.purchase_insert_row, view.purchases.new.values())
+    # The last that is locked, in one order everywhere: many wait for the same rows.
+    changes = view.tally.changes()
+    yield "add_counts", rows.counts_rows(changes)
+    yield "add_minutes", rows.minutes_rows(changes, view.now)
+    yield "delete_minutes", view.old_minutes
+    yield "delete_idle_types", view.idle_types
 
 
 def _account_row(view: View, account_id: AccountId) -> rows.Row:

@@ -180,3 +180,33 @@ create index purchases_unsettled on purchases (settle_at, id)
 where settle_at is not null;
 
 alter table purchases add primary key (account_id, id);
+
+-- How many tasks there are by account, type and state, changed with the tasks themselves. What all
+-- types have together stands at the type ''.
+create table task_counts (
+  account_id text collate "C" not null,
+  type text collate "C" not null,
+  pending bigint not null,
+  claimed bigint not null,
+  completed bigint not null,
+  dead_letter bigint not null,
+  cancelled bigint not null,
+  primary key (account_id, type)
+) with (fillfactor = 50);
+
+-- What happened to tasks by account, type and minute, likewise; kept for an hour.
+create table task_minutes (
+  account_id text collate "C" not null,
+  type text collate "C" not null,
+  minute_at bigint not null,
+  created bigint not null,
+  claimed bigint not null,
+  completed bigint not null,
+  failed bigint not null,
+  dead_lettered bigint not null,
+  cancelled bigint not null,
+  primary key (account_id, type, minute_at)
+) with (fillfactor = 50);
+
+-- Retention of minutes.
+create index task_minutes_by_age on task_minutes (minute_at);

@@ -419,3 +419,69 @@ from purchases
 where settle_at <= :now and (settle_at, id) > (:settle_at, :id)
 order by settle_at, id
 limit :limit;
+
+-- name: add_counts
+-- Rides on the primary key of task_counts.
+insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+on conflict (account_id, type) do update
+set pending = pending + excluded.pending, claimed = claimed + excluded.claimed,
+  completed = completed + excluded.completed, dead_letter = dead_letter + excluded.dead_letter,
+  cancelled = cancelled + excluded.cancelled;
+
+-- name: add_minutes
+-- Rides on the primary key of task_minutes.
+insert into task_minutes (
+  account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+on conflict (account_id, type, minute_at) do update
+set created = created + excluded.created, claimed = claimed + excluded.claimed,
+  completed = completed + excluded.completed, failed = failed + excluded.failed,
+  dead_lettered = dead_lettered + excluded.dead_lettered,
+  cancelled = cancelled + excluded.cancelled;
+
+-- name: delete_minute
+-- Rides on the primary key of task_minutes.
+delete from task_minutes where account_id = ?1 and type = ?2 and minute_at = ?3;
+
+-- name: delete_idle_type
+-- Rides on the primary key of task_counts; spares what has tasks again.
+delete from task_counts
+where account_id = ?1 and type = ?2
+  and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0;
+
+-- name: load_task_counts
+-- Rides on the primary key of task_counts: what all types have together comes first.
+select type, pending, claimed, completed, dead_letter, cancelled
+from task_counts
+where account_id = :account_id
+order by type
+limit :limit;
+
+-- name: load_task_minutes
+-- Rides on the primary key of task_minutes, once for each type.
+select type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+from task_minutes
+where account_id = ?1 and type = ?2 and minute_at >= ?3;
+
+-- name: oldest_pending
+-- Rides on tasks_pending, whose first row is the oldest: ids tell when a task was created.
+select created_at
+from tasks
+where account_id = :account_id and status = 'pending'
+order by id
+limit 1;
+
+-- name: list_minutes_before
+-- Rides on task_minutes_by_age.
+select account_id, type, minute_at from task_minutes where minute_at <= :cutoff order by minute_at
+limit :limit;
+
+-- name: list_idle_types
+-- Rides on the primary key of task_counts: as many rows as the account has types.
+select type
+from task_counts
+where account_id = :account_id
+  and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0
+limit :limit;

@@ -16,12 +16,13 @@ from orchestrion.core.instants import Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.purchase import Purchase, Unsettled
 from orchestrion.core.quota import Leases
+from orchestrion.core.stats import Minute, Standing
 from orchestrion.core.task import ENDED, Status, Task
 from orchestrion.core.view import TypeKey
 from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.sqlite import explaining, looking
+from orchestrion.store.sqlite import explaining, looking, numbering
 from orchestrion.store.sqlite.database import Place
 from orchestrion.store.sqlite.pool import ReadPool
 
@@ -190,6 +191,30 @@ class SqliteReader:
         return await self._long.run(
             lambda one: list(one.execute(SQL["list_idempotency_before"], bindings))
         )
+
+    async def task_counts(self, account_id: AccountId, limit: int) -> Standing:
+        """Read an account's counts of so many types, and since when the oldest task waits."""
+        return await self._quick.run(
+            lambda one: numbering.standing(one, account_id, limit, self._clock.now())
+        )
+
+    async def task_minutes(
+        self, account_id: AccountId, types: Sequence[str], since: Instant
+    ) -> list[Minute]:
+        """Read what happened to tasks of some types from a minute on."""
+        return await self._quick.run(
+            lambda one: numbering.minutes(one, account_id, types, since)
+        )
+
+    async def minutes_before(
+        self, cutoff: Instant, limit: int
+    ) -> list[tuple[AccountId, tuple[str, Instant]]]:
+        """Name minutes that began up to an instant, by account and type."""
+        return await self._long.run(lambda one: numbering.minutes_before(one, cutoff, limit))
+
+    async def idle_types(self, account_id: AccountId, limit: int) -> list[str]:
+        """Name types that an account has counts but no tasks of."""
+        return await self._long.run(lambda one: numbering.idle_types(one, account_id, limit))
 
     async def counts(self) -> dict[Status, int]:
         """Count tasks by status; reads a whole index, so ask seldom."""

@@ -31,6 +31,7 @@ class Saver:
             + self._many("save_request_count", map(rows.count_row, view.request_counts))
             + self._many("save_asks", map(rows.asks_row, view.changed_asks.values()))
             + self._save_purchases(view.purchases)
+            + self._save_numbers(view)
         )
 
     def mark(self, name: str, instant: Instant) -> None:
@@ -49,6 +50,15 @@ class Saver:
         changed = map(rows.purchase_save_row, purchases.changed.values())
         new = map(rows.purchase_insert_row, purchases.new.values())
         return self._many("save_purchase", changed) + self._many("insert_purchase", new)
+
+    def _save_numbers(self, view: View) -> int:
+        changes = view.tally.changes()
+        return (
+            self._many("add_counts", rows.counts_rows(changes))
+            + self._many("add_minutes", rows.minutes_rows(changes, view.now))
+            + self._many("delete_minute", view.old_minutes)
+            + self._many("delete_idle_type", view.idle_types)
+        )
 
     def _many(self, statement: str, parameters: rows.Rows) -> int:
         listed = list(parameters)

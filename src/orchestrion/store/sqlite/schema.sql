@@ -150,3 +150,33 @@ create unique index purchases_by_capture on purchases (capture_id);
 -- What a job looks after.
 create index purchases_unsettled on purchases (settle_at, id)
 where settle_at is not null;
+
+-- How many tasks there are by account, type and state, changed with the tasks themselves. What all
+-- types have together stands at the type ''.
+create table task_counts (
+  account_id text not null references accounts (id),
+  type text not null,
+  pending integer not null,
+  claimed integer not null,
+  completed integer not null,
+  dead_letter integer not null,
+  cancelled integer not null,
+  primary key (account_id, type)
+) strict, without rowid;
+
+-- What happened to tasks by account, type and minute, likewise; kept for an hour.
+create table task_minutes (
+  account_id text not null references accounts (id),
+  type text not null,
+  minute_at integer not null,
+  created integer not null,
+  claimed integer not null,
+  completed integer not null,
+  failed integer not null,
+  dead_lettered integer not null,
+  cancelled integer not null,
+  primary key (account_id, type, minute_at)
+) strict, without rowid;
+
+-- Retention of minutes.
+create index task_minutes_by_age on task_minutes (minute_at);

@@ -1,0 +1,185 @@
+"""One command at one server: its client, its hints, and how it ends when it is refused."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from orchestrion.cli.printing import Printer
+from orchestrion.cli.refusals import (
+    Conflict,
+    NotAllowed,
+    NotFound,
+    Refusal,
+    Unreachable,
+    UsedUp,
+    WrongSetting,
+    WrongUsage,
+)
+from orchestrion.cli.steps import Typed, again, command, next_step
+from orchestrion.client.config import Target, find_target
+from orchestrion.client.contract import AgentContract
+from orchestrion.client.errors import (
+    APIError,
+    ConfigurationError,
+    ConnectionFailed,
+    OrchestrionError,
+    Timeout,
+    UnreadableAnswer,
+)
+from orchestrion.client.sync import Orchestrion
+
+# One who waits at a terminal would rather hear what is wrong.
+RETRIES_MAX = 2
+RETRY_SECONDS = 10.0
+
+_TARGET_VARIABLES = ("ORCHESTRION_URL", "ORCHESTRION_API_KEY", "ORCHESTRION_KEY")
+_OWN_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+# How the program ends, by the code of the refusal, and by its status where the code is unknown.
+BY_CODE: Mapping[str, type[Refusal]] = MappingProxyType(
+    {
+        "missing_api_key": NotAllowed,
+        "invalid_api_key": NotAllowed,
+        "invalid_request": WrongUsage,
+        "task_not_found": NotFound,
+        "invalid_transition": Conflict,
+        "lease_expired": Conflict,
+        "task_currently_claimed": Conflict,
+        "not_yet_claimable": Conflict,
+        "idempotency_conflict": Conflict,
+        "idempotency_in_flight": Conflict,
+        "quota_exceeded": UsedUp,
+        "plan_expired": UsedUp,
+        "max_workers_reached": UsedUp,
+        "payment_failed": Refusal,
+        "rate_limited": UsedUp,
+        "server_error": Refusal,
+    }
+)
+BY_STATUS: Mapping[int, type[Refusal]] = MappingProxyType(
+    {400: WrongUsage, 401: NotAllowed, 403: NotAllowed, 404: NotFound, 409: Conflict, 429: UsedUp}
+)
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed of the server and the key; the rest comes from variables and profiles."""
+
+    url: str | None = None
+    api_key: str | None = None
+    profile: str | None = None
+
+    def target(self) -> Target:
+        """Choose server and key; raises ConfigurationError."""
+        variables = dict(os.environ)
+        if self.profile:
+            # A profile that was asked for goes before variables that were set for all commands.
+            variables = {name: variables[name] for name in variables if name not in _TARGET_VARIABLES}
+            variables["ORCHESTRION_PROFILE"] = self.profile
+        return find_target(self.url, self.api_key, variables)
+
+
+class Session:
+    """One command, from its first request to its last hint."""
+
+    def __init__(self, printer: Printer, typed: Typed, reach: Reach) -> None:
+        self.printer = printer
+        self.typed = typed
+        self._reach = reach
+
+    @cached_property
+    def target(self) -> Target:
+        """The server and the key that hold for this command."""
+        return self._reach.target()
+
+    @cached_property
+    def client(self) -> Orchestrion:
+        """The client, made when it is first needed and closed when the command ends."""
+        return self.client_for(RETRY_SECONDS)
+
+    def client_for(self, retry_seconds: float) -> Orchestrion:
+        """Open a client that repeats what can pass for so long."""
+        client = Orchestrion(
+            self.target.url,
+            self.target.api_key,
+            max_retries=RETRIES_MAX,
+            retry_seconds=retry_seconds,
+        )
+        click.get_current_context().call_on_close(client.close)
+        return client
+
+    def knows(
+        self,
+        *,
+        task_type: str | None = None,
+        token: str | None = None,
+        purchase_id: str | None = None,
+    ) -> None:
+        """Remember what makes the next command complete."""
+        self.typed = replace(
+            self.typed,
+            task_type=task_type or self.typed.task_type,
+            token=token or self.typed.token,
+            purchase_id=purchase_id or self.typed.purchase_id,
+        )
+
+    def advise(self, contract: AgentContract) -> None:
+        """Hint at the command for what the server recommends, if there is one."""
+        step = next_step(contract.recommended, self.typed)
+        if step is not None:
+            self.advise_to(step)
+
+    def advise_to(self, step: str) -> None:
+        """Hint at a command to type next."""
+        self.printer.hint(f"next: {step}")
+
+    def command(self, *words: str) -> str:
+        """Give another command at the same server."""
+        return command(words, self.typed)
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Let what the client raises end the program with its line, next step and exit code."""
+        try:
+            yield
+        except OrchestrionError as error:
+            raise self.refusal(error) from error
+
+    def refusal(self, error: OrchestrionError) -> Refusal:
+        """Give the end of the program for what the client raised."""
+        match error:
+            case APIError():
+                return self._refused(error)
+            case ConnectionFailed() | UnreadableAnswer():
+                return Unreachable(str(error), self._to_reach())
+            case ConfigurationError():
+                return WrongSetting(str(error), f"{self.typed.path} --help")
+            case Timeout():
+                return Refusal(str(error), again(self.typed))
+            case _:
+                return Refusal(str(error), self.command("doctor"))
+
+    def _refused(self, error: APIError) -> Refusal:
+        step = next_step(error.contract.recommended, self.typed)
+        quoted = ", ".join(filter(None, [error.code, error.request_id]))
+        return _kind(error)(f"{error.message} ({quoted})", step or self.command("doctor"))
+
+    def _to_reach(self) -> str:
+        # Where nothing listens on this very machine, a server may simply not run.
+        if urlsplit(self.target.url).hostname in _OWN_MACHINE and not self.typed.reach:
+            return command(["serve"], self.typed)
+        return self.command("doctor")
+
+
+def _kind(error: APIError) -> type[Refusal]:
+    if error.code == "invalid_request":
+        if error.contract.recommended.action == "verify_payment":
+            return Conflict
+        return NotFound if error.status == 404 else WrongUsage  # noqa: PLR2004 - an HTTP status
+    return BY_CODE.get(error.code) or BY_STATUS.get(error.status, Refusal)

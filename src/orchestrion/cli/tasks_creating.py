@@ -1,0 +1,85 @@
+"""`orchestrion tasks create`: a new task, and if wanted its result."""
+
+from typing import TypedDict, Unpack
+
+import click
+import msgspec
+
+from orchestrion.cli.options import at_server
+from orchestrion.cli.printing import Shape
+from orchestrion.cli.reaching import Session
+from orchestrion.cli.refusals import WrongUsage
+from orchestrion.cli.steps import KEY_START
+from orchestrion.cli.tasks_json import JsonObject
+from orchestrion.cli.tasks_states import judge, states
+from orchestrion.cli.tasks_table import print_task, print_whole
+from orchestrion.client.task import Task
+
+
+class _Options(TypedDict):
+    priority: int
+    max_attempts: int
+    lease_seconds: int
+    run_at: str | None
+    idempotency_key: str | None
+
+
+@click.command
+@click.argument("task_type", metavar="TYPE")
+@click.argument("payload", type=JsonObject(), metavar="[JSON|-|@FILE]", default="{}")
+@click.option("--wait", "waits", is_flag=True, help="Wait until it has ended, and print its result.")
+@click.option("--timeout", "seconds", type=float, metavar="SECONDS", help="Wait no longer.")
+@click.option("--priority", default=0, metavar="0-100", help="Higher goes first. [0]")
+@click.option("--run-at", metavar="WHEN", help="Not before +90s, +15m, +2h, +1d or an instant.")
+@click.option(
+    "--key",
+    "--idempotency-key",
+    "idempotency_key",
+    metavar="TEXT",
+    help="Makes a second create with the same key answer the first one's task.",
+)
+@click.option("--max-attempts", default=3, metavar="1-10", help="Claims before dead_letter. [3]")
+@click.option("--lease", "lease_seconds", default=300, metavar="30-3600", help="Seconds. [300]")
+@at_server("--api-key")
+def create(
+    session: Session,
+    task_type: str,
+    payload: dict[str, msgspec.Raw],
+    *,
+    waits: bool,
+    seconds: float | None,
+    **options: Unpack[_Options],
+) -> None:
+    """Create a task of TYPE with a JSON object as its payload: {} unless given.
+
+    With --wait the exit code is that of the task: 0 if it was completed, else 1. The API key is
+    --api-key here, for --key is that of the task.
+    """
+    session.knows(task_type=task_type)
+    if (options["idempotency_key"] or "").startswith(KEY_START):
+        raise WrongUsage(
+            "--key is the task's idempotency key here, and this looks like an API key",
+            f"{session.typed.path} --help",
+        )
+    try:
+        task = session.client.tasks.create(task_type, payload, **options)
+    except ValueError as error:
+        raise WrongUsage(f"--run-at: {error}", f"{session.typed.path} --help") from error
+    if waits:
+        _wait(session, task, seconds)
+    else:
+        print_task(session.printer, task)
+        session.advise(task.contract)
+
+
+def _wait(session: Session, task: Task, seconds: float | None) -> None:
+    seen = []
+    for task in states(session, task.id, seconds):
+        worker = f" ({task.claimed_by})" if task.status == "claimed" and task.claimed_by else ""
+        seen.append(f"{task.status}{worker}")
+        session.printer.hint(f"{task.id}  {task.type}  {' -> '.join(seen)}")
+    if session.printer.single_shape() is not Shape.TABLE:
+        print_whole(session.printer, task)
+    elif task.result is not None:
+        session.printer.json(task.result)
+    judge(session, task)

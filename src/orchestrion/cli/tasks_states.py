@@ -1,0 +1,57 @@
+"""A task followed through its states, and the exit code of its end."""
+
+from collections.abc import Iterator
+from time import monotonic, sleep
+
+from orchestrion.cli.reaching import Session
+from orchestrion.cli.refusals import Refusal
+from orchestrion.client.call import Call, task_path
+from orchestrion.client.errors import Timeout
+from orchestrion.client.task import Task, read_task
+
+# A change between two requests is seen when the next of them ends.
+FOLLOW_SECONDS = 20
+REST_SECONDS = 0.5
+
+
+def states(session: Session, task_id: str, seconds: float | None) -> Iterator[Task]:
+    """Give a task as it is and each state it comes to, until it has ended. Raises Timeout."""
+    deadline = None if seconds is None else monotonic() + seconds
+    task = session.client.tasks.get(task_id)
+    yield task
+    while not task.ended:
+        left = FOLLOW_SECONDS if deadline is None else deadline - monotonic()
+        if left <= 0:
+            raise Timeout(f"{task_id} is {task.status} after {seconds:g} s")
+        began, seen = monotonic(), task
+        task = session.client.call(_change(task_id, min(FOLLOW_SECONDS, int(left) + 1)))
+        if _state(task) != _state(seen):
+            yield task
+        elif monotonic() - began < REST_SECONDS:
+            # A server that stops answers waits at once: that must not become a busy loop.
+            sleep(REST_SECONDS)
+
+
+def judge(session: Session, task: Task) -> None:
+    """End as the task has: quietly if it was completed, else as a failure."""
+    session.knows(task_type=task.type)
+    if task.status == "completed":
+        session.advise(task.contract)
+        return
+    reason = f": {task.last_failure_reason}" if task.last_failure_reason else ""
+    verb = "requeue" if task.status == "dead_letter" else "get"
+    raise Refusal(f"{task.id} is {task.status}{reason}", session.command("tasks", verb, task.id))
+
+
+def _state(task: Task) -> tuple[object, ...]:
+    return (task.status, task.attempt_count, task.cancel_requested_at)
+
+
+def _change(task_id: str, seconds: int) -> Call[Task]:
+    return Call(
+        method="GET",
+        path=task_path(task_id),
+        query={"until": "change", "wait_seconds": str(seconds)},
+        wait_seconds=seconds,
+        decode=read_task,
+    )

@@ -1,0 +1,284 @@
+"""The operations on one task, as requests: nothing here sends or waits."""
+
+import math
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from orchestrion.client.call import Call, Repeat, task_path
+from orchestrion.client.contract import AgentContract
+from orchestrion.client.errors import Refusal, error_of
+from orchestrion.client.payload import Payload, encoded
+from orchestrion.client.schedule import instant_text
+from orchestrion.client.task import Claimed, Held, NewTask, Page, Task, read_task
+
+REASON_LENGTH_MAX = 500
+
+
+def new_key() -> str:
+    """Make an idempotency key nobody else has."""
+    return secrets.token_hex(16)
+
+
+def creation(task: NewTask) -> dict[str, Any]:
+    """Give the body of a create, with a key of its own where the caller gave none."""
+    body: dict[str, Any] = {
+        "type": task.type,
+        "payload": task.payload,
+        "priority": task.priority,
+        "maxAttempts": task.max_attempts,
+        "leaseDurationSeconds": task.lease_seconds,
+        "idempotencyKey": task.idempotency_key or new_key(),
+    }
+    if task.run_at is not None:
+        body["scheduledAt"] = instant_text(task.run_at, datetime.now(UTC))
+    return body
+
+
+def create(task: NewTask) -> Call[Task]:
+    """Create a task. Its idempotency key makes a repeat the same task."""
+    return Call(method="POST", path="/v1/tasks", body=encoded(creation(task)), decode=read_task)
+
+
+def get(task_id: str) -> Call[Task]:
+    """Read a task."""
+    return Call(method="GET", path=task_path(task_id), decode=read_task)
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tasks to list; None: all."""
+
+    status: str | None = None
+    type: str | None = None
+    claimed_by: str | None = None
+    limit: int | None = None
+    cursor: str | None = None
+
+
+def list_page(filters: Filters) -> Call[Page]:
+    """Read one page of tasks."""
+    query = {key: str(value) for key, value in msgspec.to_builtins(filters).items() if value}
+    return Call(method="GET", path="/v1/tasks", query=query, decode=_page)
+
+
+class Claiming(msgspec.Struct, frozen=True, kw_only=True):
+    """What to claim, and how long to wait for it in this request."""
+
+    types: tuple[str, ...]
+    worker_id: str | None = None
+    wait_seconds: int = 0
+    max_tasks: int = 1
+    idempotency_key: str | None = None
+
+
+def claim(claiming: Claiming) -> Call[Claimed]:
+    """Claim by type. The key makes a repeat hand out the same tasks under the same tokens."""
+    body = _given(
+        types=claiming.types,
+        worker_id=claiming.worker_id,
+        wait_seconds=claiming.wait_seconds,
+        max_tasks=claiming.max_tasks,
+    )
+    return Call(
+        method="POST",
+        path="/v1/tasks/claim",
+        headers={"Idempotency-Key": claiming.idempotency_key or new_key()},
+        body=encoded(body),
+        wait_seconds=claiming.wait_seconds,
+        decode=_claimed,
+    )
+
+
+def claim_by_id(task_id: str, worker_id: str | None = None) -> Call[Held]:
+    """Claim a certain task; the key makes a repeat answer the same token."""
+    return Call(
+        method="POST",
+        path=task_path(task_id, "claim"),
+        headers={"Idempotency-Key": new_key()},
+        body=encoded(_given(worker_id=worker_id)),
+        decode=_held,
+    )
+
+
+def heartbeat(task_id: str, lease_token: str) -> Call[Task]:
+    """Renew a lease; a repeat renews it again, which adds nothing."""
+    return _finish(task_id, "heartbeat", {"lease_token": lease_token})
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended well."""
+
+    result: Payload | None = None
+    output_id: str | None = None
+
+
+def complete(task_id: str, lease_token: str, ending: Ending) -> Call[Task]:
+    """Finish an attempt; the token makes a repeat answer the same."""
+    return _finish(task_id, "complete", completion(lease_token, ending))
+
+
+def completion(lease_token: str, ending: Ending) -> dict[str, Any]:
+    """Give the body of a complete."""
+    return _given(lease_token=lease_token, result=ending.result, output_id=ending.output_id)
+
+
+class GivingBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt is given back, and in how many seconds it may be claimed again."""
+
+    reason: str | None = None
+    retry_after: float | timedelta | None = None
+
+
+def giving_back(lease_token: str, back: GivingBack) -> dict[str, Any]:
+    """Give the body of a fail or a release."""
+    return _given(
+        lease_token=lease_token,
+        reason=None if back.reason is None else _sayable(back.reason),
+        retry_after_seconds=_seconds(back.retry_after),
+    )
+
+
+def fail(task_id: str, lease_token: str, back: GivingBack) -> Call[Task]:
+    """Give an attempt back as failed; the token makes a repeat answer the same."""
+    return _give_back(task_id, "fail", giving_back(lease_token, back))
+
+
+def release(task_id: str, lease_token: str, back: GivingBack) -> Call[Task]:
+    """Take a claim back; the token makes a repeat answer the same."""
+    return _give_back(task_id, "release", giving_back(lease_token, back))
+
+
+def cancel(task_id: str, *, force: bool) -> Call[Task]:
+    """Cancel a task. Where a repeat is refused the task tells whether the first took effect."""
+
+    def settle(refusal: Refusal) -> Call[Task] | None:
+        return _if_cancelled(task_id, refusal) if refusal.code == "invalid_transition" else None
+
+    return Call(
+        method="POST",
+        path=task_path(task_id, "cancel"),
+        body=encoded({"force": True}) if force else None,
+        decode=read_task,
+        settle=settle,
+    )
+
+
+def _if_cancelled(task_id: str, refusal: Refusal) -> Call[Task]:
+    def decode(body: bytes) -> Task:
+        task = read_task(body)
+        if task.status != "cancelled":
+            raise error_of(refusal)
+        return task
+
+    return Call(method="GET", path=task_path(task_id), decode=decode)
+
+
+def requeue(task_id: str) -> Call[Task]:
+    """Give a dead-lettered task a new start.
+
+    A repeat could give a second start to a task that has failed again in between: it goes out
+    only where the first surely took no effect.
+    """
+    return Call(
+        method="POST", path=task_path(task_id, "requeue"), repeat=Repeat.UNSENT, decode=read_task
+    )
+
+
+def _finish(task_id: str, verb: str, body: dict[str, Any]) -> Call[Task]:
+    return Call(method="POST", path=task_path(task_id, verb), body=encoded(body), decode=read_task)
+
+
+def _give_back(task_id: str, verb: str, body: dict[str, Any]) -> Call[Task]:
+    def settle(refusal: Refusal) -> Call[Task] | None:
+        # Somebody has claimed the task since, as one may once it is given back.
+        over = refusal.details.get("reason") == "superseded"
+        return get(task_id) if over else None
+
+    return Call(
+        method="POST",
+        path=task_path(task_id, verb),
+        body=encoded(body),
+        decode=read_task,
+        settle=settle,
+    )
+
+
+def _given(**fields: object) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _sayable(reason: str) -> str:
+    return reason[:REASON_LENGTH_MAX]
+
+
+def _seconds(wait: float | timedelta | None) -> int | None:
+    if wait is None:
+        return None
+    seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
+    # Sooner than asked would be a surprise; later by less than a second is none.
+    return math.ceil(seconds)
+
+
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Lease(msgspec.Struct, frozen=True):
+    task: msgspec.Raw
+    lease_token: str
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    agent_contract: AgentContract
+    task: msgspec.Raw = _NOTHING
+    lease_token: str | None = None
+    tasks: list[_Lease] | None = None
+    empty_reason: str | None = None
+    next_claimable_at: datetime | None = None
+    similar_types: tuple[str, ...] = ()
+
+
+_CLAIM = msgspec.json.Decoder(_Claim)
+
+
+def _claimed(body: bytes) -> Claimed:
+    answer = _CLAIM.decode(body)
+    # The first stands there twice; it is read once.
+    leases = answer.tasks or []
+    if answer.tasks is None and answer.lease_token is not None:
+        leases = [_Lease(answer.task, answer.lease_token)]
+    return Claimed(
+        leases=tuple(Held(task=read_task(one.task), lease_token=one.lease_token) for one in leases),
+        contract=answer.agent_contract,
+        empty_reason=answer.empty_reason,
+        next_claimable_at=answer.next_claimable_at,
+        similar_types=answer.similar_types,
+    )
+
+
+def _held(body: bytes) -> Held:
+    (held,) = _claimed(body).leases
+    return held
+
+
+class _Info(msgspec.Struct, frozen=True, rename="camel"):
+    next_cursor: str | None = None
+
+
+class _List(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw]
+    agent_contract: AgentContract
+    page_info: _Info = msgspec.field(name="pageInfo", default_factory=_Info)
+
+
+_LIST = msgspec.json.Decoder(_List)
+
+
+def _page(body: bytes) -> Page:
+    answer = _LIST.decode(body)
+    return Page(
+        items=tuple(map(read_task, answer.items)),
+        next_cursor=answer.page_info.next_cursor,
+        contract=answer.agent_contract,
+    )

@@ -1,0 +1,127 @@
+"""One call from its first try to its result, as steps that a driver takes: nothing here waits."""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from orchestrion.client.call import Call
+from orchestrion.client.errors import (
+    APIError,
+    ConnectionFailed,
+    OrchestrionError,
+    RequestTimeout,
+    UnreadableAnswer,
+    error_of,
+)
+from orchestrion.client.log import LOG
+from orchestrion.client.refusals import read_refusal
+from orchestrion.client.retrying import Attempts, Limits, RetryNote, Trouble
+
+T = TypeVar("T")
+_SUCCESS = range(200, 300)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back; names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that waits."""
+
+    seconds: float
+
+
+# A driver sends a call and hands back what came of it; after a pause it hands back None.
+Step = Call[Any] | Pause
+Heard = Answer | Trouble | None
+Steps = Generator[Step, Heard, T]
+
+
+class Exchange:
+    """How one client's calls go out: limits of repeats, chance, clock and hook are handed in."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        draw: Callable[[], float],
+        clock: Callable[[], float],
+        on_retry: Callable[[RetryNote], None] | None,
+    ) -> None:
+        self._limits = limits
+        self._draw = draw
+        self._on_retry = on_retry
+        self.now = clock
+
+    def call(self, call: Call[T]) -> Steps[T]:
+        """Send a call until it is answered or given up; raises what it came to."""
+        attempts = Attempts(self._limits, self._draw)
+        unsure = False
+        while True:
+            heard = yield call
+            if isinstance(heard, Answer) and heard.status in _SUCCESS:
+                return decoded(call, heard)
+            trouble = heard if isinstance(heard, Trouble) else refused(heard)
+            settling = call.settle(trouble.refusal) if unsure and trouble.refusal else None
+            if settling is not None:
+                return (yield from self.call(settling))
+            pause = attempts.pause_after(trouble, call.repeat, self.now())
+            if pause is None:
+                raise error_after(call, trouble, attempts.retries)
+            self._tell(call, trouble, attempts.retries, pause)
+            unsure = unsure or trouble.sent
+            yield Pause(seconds=pause)
+
+    def _tell(self, call: Call[Any], trouble: Trouble, retry: int, pause: float) -> None:
+        LOG.debug(
+            "%s %s: %s Repeat %d in %.2f s", call.method, call.path, trouble.message, retry, pause
+        )
+        if self._on_retry is not None:
+            note = RetryNote(
+                method=call.method,
+                path=call.path,
+                retry=retry,
+                pause_seconds=pause,
+                trouble=trouble,
+            )
+            self._on_retry(note)
+
+
+def refused(heard: Heard) -> Trouble:
+    """Read a refusal as trouble."""
+    assert isinstance(heard, Answer), "a driver answers every call"
+    refusal = read_refusal(heard.status, heard.headers, heard.body)
+    # The server says itself whether a repeat is safe; who answered in its place cannot know.
+    return Trouble(message=refusal.message, sent=not refusal.own, refusal=refusal)
+
+
+def decoded(call: Call[T], answer: Answer) -> T:
+    """Read a success."""
+    try:
+        return call.decode(answer.body)
+    except msgspec.MsgspecError as error:
+        raise UnreadableAnswer(
+            f"{call.method} {call.path} answered {answer.status} with something that is no answer "
+            "of this API. Next: see that the address is that of an Orchestrion server."
+        ) from error
+
+
+def error_after(call: Call[Any], trouble: Trouble, retries: int) -> OrchestrionError:
+    """Give the error that a call ends with."""
+    if trouble.refusal is not None:
+        error: APIError = error_of(trouble.refusal)
+        return error
+    tries = f"{retries + 1} tries" if retries else "1 try"
+    said = f"{call.method} {call.path} got no answer in {tries}: {trouble.message}"
+    kind = RequestTimeout if trouble.late else ConnectionFailed
+    return kind(f"{said} {_next_step(trouble)}", sent=trouble.sent)
+
+
+def _next_step(trouble: Trouble) -> str:
+    if trouble.sent:
+        return "Next: it may have taken effect; look before you send it again."
+    return "Next: see that the server runs and that the address is right."

@@ -1,0 +1,39 @@
+"""What may stand in a payload or a result, and its JSON text."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+
+class Dataclass(Protocol):
+    """An instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class Model(Protocol):
+    """An instance of a Pydantic model, or of what is dumped alike."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
+
+
+# A JSON object: at most 65,536 bytes as compact JSON and 5 levels deep.
+Payload = Mapping[str, Any] | msgspec.Struct | Dataclass | Model
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise NotImplementedError(f"Objects of type {type(value).__name__} are not JSON.")
+    return dump(mode="json")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def encoded(value: object) -> bytes:
+    """Give a value as compact JSON text. Raises TypeError for what JSON cannot say."""
+    return _ENCODER.encode(value)

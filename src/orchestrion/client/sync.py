@@ -1,0 +1,124 @@
+"""The client for code that awaits nothing."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx2
+
+from orchestrion.client import insight
+from orchestrion.client.batches import Outcome, beats
+from orchestrion.client.call import Call
+from orchestrion.client.calls import Claiming
+from orchestrion.client.config import find_target
+from orchestrion.client.exchange import Exchange, Heard, Pause, Step, Steps
+from orchestrion.client.keeping import Keeper
+from orchestrion.client.leases import ClaimBlock
+from orchestrion.client.link import Setup, answer_of, trouble_of
+from orchestrion.client.log import configure_log
+from orchestrion.client.retrying import Limits, RetryNote
+from orchestrion.client.sync_tasks import Keys, PlanDesk, Tasks
+from orchestrion.client.task import Held
+
+T = TypeVar("T")
+
+
+class Orchestrion:
+    """A connection to a server, for any thread.
+
+    `url` and `api_key`: argument, else ORCHESTRION_URL and ORCHESTRION_API_KEY, else the profile
+    in ~/.config/orchestrion/config.toml, else http://127.0.0.1:8080. `timeout` in seconds for
+    one answer; `max_retries` repeats within `retry_seconds` after the first failure, told to
+    `on_retry` before each pause. Raises ConfigurationError.
+    """
+
+    def __init__(  # noqa: PLR0913 - a call reads better than a struct
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 10.0,
+        max_retries: int = 5,
+        retry_seconds: float = 60.0,
+        on_retry: Callable[[RetryNote], None] | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        configure_log()
+        target = find_target(url, api_key)
+        limits = Limits(max_retries=max_retries, retry_seconds=retry_seconds)
+        self.url = target.url
+        self.exchange = Exchange(limits, random.random, time.monotonic, on_retry)
+        self._setup = Setup(target=target, timeout=timeout)
+        self._http = httpx2.Client(**self._setup.options(), transport=transport)
+        self._once = Exchange(Limits(max_retries=0), random.random, time.monotonic, None)
+        self.keeper = Keeper(self._beat)
+        self.tasks = Tasks(self)
+        self.keys = Keys(self)
+        self.plan = PlanDesk(self)
+
+    def claim(self, *types: str, worker_id: str | None = None, wait: float = 0) -> ClaimBlock:
+        """Claim the next task of the types for a `with` block, which gets None without one.
+
+        `wait` in seconds, as long as you like. Heartbeats go out in the background. Leaving
+        completes the task with `lease.result`; an exception fails it with "Type: message" and
+        goes on; an interrupt releases it. Raises LeaseExpired on leaving if the lease was lost.
+        """
+        return ClaimBlock(self, Claiming(types=types, worker_id=worker_id), wait)
+
+    def stats(self) -> insight.Stats:
+        """Read the numbers of the account: counts, rates, oldest tasks."""
+        return self.call(insight.stats())
+
+    def health(self) -> insight.Health:
+        """Read whether the server serves; no key is needed for it."""
+        return self.call(insight.health())
+
+    def call(self, call: Call[T]) -> T:
+        """Send a request until it is answered or given up, and give what it answers."""
+        return self.run(self.exchange.call(call))
+
+    def run(self, steps: Steps[T]) -> T:
+        """Take steps to their end, and give what they come to."""
+        heard: Heard = None
+        while True:
+            try:
+                step = steps.send(heard)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            heard = self._take(step)
+
+    def close(self) -> None:
+        """Stop heartbeats and let go of the connections."""
+        self.keeper.close()
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def _take(self, step: Step) -> Heard:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        began = time.monotonic()
+        try:
+            return answer_of(step, self._http.request(**self._setup.request(step)), began)
+        except httpx2.TransportError as error:
+            return trouble_of(error)
+
+    def _beat(self, leases: Sequence[Held]) -> list[Outcome]:
+        """Renew leases, once: the keeper repeats by itself, in time for each."""
+        return self.run(self._once.call(beats(leases)))

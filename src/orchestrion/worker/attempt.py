@@ -1,0 +1,129 @@
+"""Runs a handler once and tells how that ended."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from inspect import isasyncgenfunction
+from typing import Any, Final
+
+import msgspec
+
+from orchestrion.worker.context import Context
+from orchestrion.worker.handler import Handler
+from orchestrion.worker.outcomes import LeaseLost, OutputRef, Retry, seconds
+from orchestrion.worker.payloads import InvalidPayload, encoded
+from orchestrion.worker.reports import Completed, Failed, Report, cut, reason_of
+from orchestrion.worker.threads import Threads
+
+LOG: Final = logging.getLogger("orchestrion.worker")
+
+Middleware = Callable[[Context], AbstractAsyncContextManager[object]]
+Surrounding = Middleware | Callable[[Context], AsyncGenerator[None]]
+
+
+class Equipment(msgspec.Struct, frozen=True, kw_only=True):
+    """What all attempts of a worker share."""
+
+    threads: Threads
+    middleware: Sequence[Middleware] = ()
+
+
+class TimedOut(Exception):
+    """The handler took longer than its timeout."""
+
+
+class Attempt:
+    """One call of a handler. `run` gives the report, or None where nobody is to be told.
+
+    `thread` is the call of a plain function, which may still go on after `run` has ended.
+    """
+
+    def __init__(self, handler: Handler, context: Context, equipment: Equipment) -> None:
+        self.thread: Future[Any] | None = None
+        self._handler = handler
+        self._context = context
+        self._equipment = equipment
+
+    async def run(self) -> Report | None:
+        """Call the handler within all middleware; cancelled, it raises CancelledError."""
+        try:
+            arguments = self._handler.arguments(self._context)
+        except InvalidPayload as error:
+            LOG.warning("%s: invalid payload: %s", self._context.task.id, error)
+            # No delay: the payload will be as invalid later.
+            return Failed(reason=cut(f"Invalid payload: {error}"))
+        try:
+            return _report(await self._surrounded(arguments))
+        except LeaseLost:
+            if self._context.lost:
+                return None
+            raise
+        except Retry as retry:
+            return self._failed(cut(retry.reason) or "Retry", retry.after)
+        except TimedOut:
+            limit = self._handler.options.timeout or 0
+            return self._failed(f"Timed out after {limit:g} s", None)
+        except Exception as error:  # noqa: BLE001 - a handler may raise whatever it likes
+            if not self._context.lost:
+                self._context.log.exception("failed in attempt %s", self._context.attempt)
+            return self._failed(reason_of(error), None)
+
+    async def _surrounded(self, arguments: tuple[Any, ...]) -> object:
+        if not self._equipment.middleware:
+            return await self._in_time(arguments)
+        result: object = None
+        async with AsyncExitStack() as stack:
+            for middleware in self._equipment.middleware:
+                await stack.enter_async_context(middleware(self._context))
+            result = await self._in_time(arguments)
+        return result
+
+    async def _in_time(self, arguments: tuple[Any, ...]) -> object:
+        limit = self._handler.options.timeout
+        if limit is None:
+            return await self._call(arguments)
+        timeout = asyncio.timeout(limit)
+        try:
+            async with timeout:
+                return await self._call(arguments)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            self._context.end(f"its timeout of {limit:g} s has passed")
+            raise TimedOut from None
+
+    async def _call(self, arguments: tuple[Any, ...]) -> object:
+        if self._handler.is_async:
+            try:
+                return await self._handler.function(*arguments)
+            except asyncio.CancelledError:
+                current = asyncio.current_task()
+                if current is not None and current.cancelling():
+                    raise
+                # Something it awaited was cancelled, not this attempt.
+                raise RuntimeError("the handler was cancelled from within") from None
+        self.thread = self._equipment.threads.submit(self._handler.function, arguments)
+        return await asyncio.wrap_future(self.thread)
+
+    def _failed(self, reason: str, after: float | None) -> Failed:
+        if after is not None:
+            return Failed(reason=reason, retry_after=seconds(after))
+        backoff = self._handler.options.backoff
+        delay = backoff.delay(self._context.attempt) if backoff is not None else None
+        return Failed(reason=reason, retry_after=delay)
+
+
+def _report(result: object) -> Completed:
+    if isinstance(result, OutputRef):
+        return Completed(result=encoded(result.result), output_id=result.output_id)
+    return Completed(result=encoded(result))
+
+
+def middleware_of(surrounding: Surrounding) -> Middleware:
+    """Accept an async generator function as the context manager it would be."""
+    if isasyncgenfunction(surrounding):
+        return asynccontextmanager(surrounding)
+    return surrounding  # type: ignore[return-value]  # what is no generator function
+

@@ -1,0 +1,182 @@
+"""Holds the leases and talks to the server, in a loop of its own that no handler can block."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from orchestrion.client.aio import AsyncOrchestrion
+from orchestrion.client.errors import APIError
+from orchestrion.client.keeping import Keeper, Kept
+from orchestrion.client.task import Claimed
+from orchestrion.worker.context import Context, State
+from orchestrion.worker.delivery import Delivery, Ways
+from orchestrion.worker.floor import Floor
+from orchestrion.worker.handler import Handler
+from orchestrion.worker.reports import Completed, Failed, Released, Report, cut
+from orchestrion.worker.sending import COMPLETE, FAIL, item_of, several
+from orchestrion.worker.slots import Lane, Slots
+from orchestrion.worker.tally import Tally
+from orchestrion.worker.work import Begun, Ended, Freed, Message, Work
+
+# How long the handlers' loop may take to start what was claimed, before it is given back.
+TAKE_SECONDS: Final = 5.0
+# Endings that wait to be sent, beyond which nothing more is claimed.
+UNSENT_MAX: Final = 1_000
+RELEASES_AT_ONCE: Final = 8
+LOG: Final = logging.getLogger("orchestrion.worker")
+
+
+class Crew(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the office works with."""
+
+    client: AsyncOrchestrion
+    keeper: Keeper
+    handlers: Mapping[str, Handler]
+    state: State
+    slots: Slots
+    tally: Tally
+    floor_loop: asyncio.AbstractEventLoop
+
+
+class Office:
+    """All that is held: from the claim to the server's word on how it ended."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.floor: Floor | None = None
+        self.running: set[Work] = set()
+        self.unsent: set[Work] = set()
+        self.settled = 0
+        self.changed = asyncio.Event()
+        self._crew = crew
+        self._loop = asyncio.get_running_loop()
+        self._works: dict[Kept, Work] = {}
+        self._messages: deque[Message] = deque()
+        self._poked = False
+        several_to = partial(self._several, crew.client)
+        self._completing = self._delivery(partial(several_to, COMPLETE), self._result_refused)
+        self._failing = self._delivery(partial(several_to, FAIL), self._fail_refused)
+        self._releasing = self._delivery(self._release, self._fail_refused, RELEASES_AT_ONCE)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """Those who send; each runs for as long as the worker does."""
+        return self._completing, self._failing, self._releasing
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks are held: handlers that run, and endings nobody has confirmed."""
+        return len(self.running | self.unsent)
+
+    def tell(self, message: Message) -> None:
+        """Tell the office something; from any thread."""
+        self._messages.append(message)
+        if not self._poked:
+            self._poked = True
+            self._loop.call_soon_threadsafe(self._read)
+
+    async def ready(self) -> None:
+        """Wait until more may be claimed."""
+        while len(self.unsent) >= UNSENT_MAX:
+            await self.change()
+
+    async def change(self) -> None:
+        """Wait until an attempt has ended, or its ending was confirmed."""
+        self.changed.clear()
+        await self.changed.wait()
+
+    async def hand_over(self, claimed: Claimed, lane: Lane) -> None:
+        """Keep what was claimed, and have it worked on; returns once that has begun."""
+        works = self._hold(claimed, lane)
+        begun = asyncio.Event()
+        floor = self.floor
+        assert floor is not None, "the floor opens before the first claim"
+        self._crew.floor_loop.call_soon_threadsafe(floor.begin, works, begun.set)
+        try:
+            async with asyncio.timeout(TAKE_SECONDS):
+                await begun.wait()
+        except TimeoutError:
+            self.give_back(works, "The worker's event loop is blocked")
+            await begun.wait()
+
+    def give_back(self, works: Sequence[Work], reason: str) -> None:
+        """Release what has not begun."""
+        mine = [work for work in works if work.take()]
+        for work in mine:
+            self.settle(work, Released(reason=reason))
+            self._free(work)
+        if mine:
+            LOG.warning("%d claimed tasks were given back: %s", len(mine), reason)
+
+    def settle(self, work: Work, report: Report | None) -> None:
+        """Decide how an attempt ends; the first word counts."""
+        if work.settled:
+            return
+        work.settled = True
+        if report is None:
+            self._finished(work, "discarded")
+        else:
+            self.unsent.add(work)
+            self._post(work, report)
+
+    def _hold(self, claimed: Claimed, lane: Lane) -> list[Work]:
+        works = []
+        for kept in self._crew.keeper.hold_all(claimed, on_lost=self._on_lost):
+            task = kept.held.task
+            context = Context(task, kept, self._crew.state)
+            work = Work(kept, self._crew.handlers[task.type], context, lane)
+            self._works[kept] = work
+            works.append(work)
+        self.running.update(works)
+        return works
+
+    def _read(self) -> None:
+        self._poked = False
+        while self._messages:
+            message = self._messages.popleft()
+            if isinstance(message, Ended):
+                self._note_time(message.work)
+                self.settle(message.work, message.report)
+            elif isinstance(message, Freed):
+                self._free(message.work)
+            else:
+                assert isinstance(message, Begun)
+                message.told()
+
+    def _free(self, work: Work) -> None:
+        self.running.discard(work)
+        self._crew.slots.give(work.lane)
+        self.changed.set()
+
+    def _note_time(self, work: Work) -> None:
+        seconds = self._loop.time() - work.began_at
+        self._crew.tally.note_time(work.handler.type, seconds)
+
+    def _post(self, work: Work, report: Report) -> None:
+        held = work.kept.held
+        if isinstance(report, Completed):
+            self._completing.put(work, item_of(held, report), "completed")
+        elif isinstance(report, Failed):
+            self._failing.put(work, item_of(held, report), "failed")
+        else:
+            self._releasing.put(work, msgspec.json.encode([held, report.reason]), "released")
+
+    def _on_lost(self, kept: Kept) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._lost, kept)
+
+    def _lost(self, kept: Kept) -> None:
+        work = self._works.get(kept)
+        if work is None or work.settled:
+            return  # The answer to its ending says what became of it.
+        work.settled = True
+        _warn_lost(work, "it was not renewed in time, or somebody ended it")
+        self._finished(work, "lost")
+        if self.floor is not None:
+            self._crew.floor_loop.call_soon_threadsafe(
+                self.floor.end, work, "the lease is lost"
+            )

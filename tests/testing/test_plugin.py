@@ -1,0 +1,111 @@
+"""The pytest plugin in test suites of others: each run is a pytest of its own."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.e2e.serving import PATIENCE_SECONDS, clean_variables
+
+ROOT: Final = Path(__file__).parents[2]
+PLUGIN: Final = "orchestrion.testing.plugin"
+ASYNC_TEST: Final = """
+async def test_create(orchestrion):
+    task = await orchestrion.client.tasks.create("summarize", {"url": "u"})
+    assert (await orchestrion.client.tasks.get(task.id)).status == "pending"
+"""
+SYNC_TEST: Final = """
+def test_create(orchestrion):
+    task = orchestrion.sync_client.tasks.create("summarize", {"url": "u"})
+    assert orchestrion.sync_client.tasks.get(task.id).status == "pending"
+"""
+MARKED_TEST: Final = f"""
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+{ASYNC_TEST.strip()}
+"""
+NOTHING_LOADED: Final = """
+import sys
+
+def test_nothing_is_loaded():
+    ours = {name for name in sys.modules if name.partition(".")[0] == "orchestrion"}
+    assert ours == {"orchestrion", "orchestrion.testing", "orchestrion.testing.plugin"}
+    heavy = {"apsw", "httpx2", "msgspec", "prometheus_client", "starlette", "structlog", "uvicorn"}
+    assert not heavy & set(sys.modules)
+"""
+
+
+class Suite:
+    """A test suite of somebody else, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self, test: str, *flags: str) -> str:
+        """Run one file with the plugin, warnings as errors; gives what pytest said."""
+        (self._folder / "test_theirs.py").write_text(test, "utf-8")
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", PLUGIN, "-W", "error", *flags],
+            cwd=self._folder,
+            env=clean_variables(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        return ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    return Suite(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("test", "flags"),
+    [
+        (SYNC_TEST, ["-p", "no:anyio"]),
+        (ASYNC_TEST, ["-o", "anyio_mode=auto", "-o", "anyio_backend=asyncio"][:2]),
+        (MARKED_TEST, ["--import-mode=importlib"]),
+    ],
+    ids=["sync", "auto", "marked"],
+)
+def test_the_fixture_gives_the_real_application(
+    suite: Suite, test: str, flags: Sequence[str]
+) -> None:
+    assert "1 passed" in suite.run(test, *flags), suite.run(test, *flags)
+
+
+@pytest.mark.parametrize("flags", [[], ["-p", "no:anyio"]], ids=["anyio", "none"])
+def test_a_coroutine_that_nothing_runs_says_what_to_install(
+    suite: Suite, flags: Sequence[str]
+) -> None:
+    said = suite.run(ASYNC_TEST, *flags)
+
+    assert "1 error" in said
+    assert "pip install pytest-asyncio" in said
+    assert 'anyio_mode = "auto"' in said
+
+
+def test_a_suite_that_does_not_use_the_fixture_loads_no_server(suite: Suite) -> None:
+    assert "1 passed" in suite.run(NOTHING_LOADED, "-p", "no:anyio")
+
+
+def test_the_installed_package_names_the_plugin() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    (name,) = project["entry-points"]["pytest11"].values()
+
+    assert name == PLUGIN
+    assert hasattr(import_module(name), "orchestrion")
