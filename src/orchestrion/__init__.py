@@ -31,8 +31,19 @@ if TYPE_CHECKING:
         Timeout,
         UnreadableAnswer,
     )
+    from orchestrion.client.leases import Lease
+    from orchestrion.client.retrying import RetryNote
     from orchestrion.client.sync import Orchestrion
-    from orchestrion.client.task import NewTask, Task
+    from orchestrion.client.task import (
+        Beat,
+        Claimed,
+        Completion,
+        Failure,
+        Held,
+        NewTask,
+        Page,
+        Task,
+    )
     from orchestrion.worker import Backoff, Context, OutputRef, Retry, Worker
 
 __version__ = "0.1.0"
@@ -43,14 +54,20 @@ __all__ = [
     "AgentContract",
     "AsyncOrchestrion",
     "Backoff",
+    "Beat",
+    "Claimed",
+    "Completion",
     "ConfigurationError",
     "ConnectionFailed",
     "Context",
+    "Failure",
+    "Held",
     "IdempotencyConflict",
     "IdempotencyInFlight",
     "InvalidApiKey",
     "InvalidRequest",
     "InvalidTransition",
+    "Lease",
     "LeaseExpired",
     "MaxWorkersReached",
     "MissingApiKey",
@@ -59,12 +76,14 @@ __all__ = [
     "Orchestrion",
     "OrchestrionError",
     "OutputRef",
+    "Page",
     "PaymentFailed",
     "PlanExpired",
     "QuotaExceeded",
     "RateLimited",
     "RequestTimeout",
     "Retry",
+    "RetryNote",
     "ServerError",
     "Task",
     "TaskCurrentlyClaimed",
@@ -78,13 +97,21 @@ _ELSEWHERE = {
     "Action": "orchestrion.client.contract",
     "AgentContract": "orchestrion.client.contract",
     "AsyncOrchestrion": "orchestrion.client.aio",
+    "Backoff": "orchestrion.worker",
+    "Beat": "orchestrion.client.task",
+    "Claimed": "orchestrion.client.task",
+    "Completion": "orchestrion.client.task",
+    "Context": "orchestrion.worker",
+    "Failure": "orchestrion.client.task",
+    "Held": "orchestrion.client.task",
+    "Lease": "orchestrion.client.leases",
     "NewTask": "orchestrion.client.task",
     "Orchestrion": "orchestrion.client.sync",
-    "Task": "orchestrion.client.task",
-    "Backoff": "orchestrion.worker",
-    "Context": "orchestrion.worker",
     "OutputRef": "orchestrion.worker",
+    "Page": "orchestrion.client.task",
     "Retry": "orchestrion.worker",
+    "RetryNote": "orchestrion.client.retrying",
+    "Task": "orchestrion.client.task",
     "Worker": "orchestrion.worker",
 }
 

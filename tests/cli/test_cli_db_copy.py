@@ -42,7 +42,7 @@ def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     assert [line[0] for line in lines] == [
         *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts", "worker_asks"),
-        "purchases",
+        *("purchases", "task_counts", "task_minutes"),
     ]
     assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
     assert result.stderr.startswith("Copied and verified")

@@ -15,6 +15,7 @@ from orchestrion.core.asking import Asks
 from orchestrion.core.ids import AccountId, KeyId, ulid
 from orchestrion.core.instants import Instant
 from orchestrion.core.purchase import Purchase, Stage
+from orchestrion.core.stats import Counts, Happened
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -33,6 +34,8 @@ from tests.factories import ACCOUNT, NOW, a_purchase, a_purchase_id, a_task, a_t
 STRANGE: Final = '{"é":"\U0001f9ed\u2028\u2029\x7f","n":1e400,"z":-0,"big":' + "9" * 3_000 + "}"
 LONG: Final = '{"text":"' + "ü" * 32_000 + '"}'
 KEY_COLUMNS: Final = ("hash", "id", "account_id", "created_at", "revoked_at")
+NUMBER_COLUMNS: Final = ("account_id", "type", *Counts.__struct_fields__)
+MINUTE_COLUMNS: Final = ("account_id", "type", "minute_at", *Happened.__struct_fields__)
 COUNT_COLUMNS: Final = ("account_id", "key_id", "kind", "window_at", "count")
 ACCOUNTS: Final = 3
 
@@ -108,6 +111,9 @@ def fill(file: SqliteDatabase, tasks: int = 40) -> None:
         asks = Asks(account_id=account.id, at={"report": NOW, "a_b-C": Instant(2**53 + 1)})
         add_purchases(file, *some_purchases(account.id))
         file.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
+        numbers = [(account.id, type_, n, 1, 2**53 + 1) for n, type_ in enumerate(("", "report"))]
+        file.insert("task_counts", NUMBER_COLUMNS, [(*one, 0, 0) for one in numbers])
+        file.insert("task_minutes", MINUTE_COLUMNS, [(*one, 0, 0, 0, 0) for one in numbers])
 
 
 def some_purchases(account_id: AccountId) -> list[Purchase]:

@@ -23,7 +23,7 @@ from tests.databases import Database, Databases, Row, SqliteDatabase, count
 from tests.pgbouncer import PgBouncer
 
 NAMES = [table.name for table in TABLES]
-ROWS = [ACCOUNTS * each for each in (1, 5, 40, 5, 3, 1, len(Stage) + 1)]
+ROWS = [ACCOUNTS * each for each in (1, 5, 40, 5, 3, 1, len(Stage) + 1, 2, 2)]
 
 
 def contents(database: Database, table: str, columns: Sequence[str]) -> list[Row]:

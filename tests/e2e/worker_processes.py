@@ -76,7 +76,7 @@ class Workforce:
         variables = {"CONCURRENCY": str(concurrency), "GRACE": str(grace)}
         with (self._folder / f"{program}-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*PROGRAM, "worker", "run", f"{program}:worker"],
+                [*PROGRAM[:1], "-c", f"from {program} import worker; worker.run()"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -82,6 +82,7 @@ STORES = ("orchestrion.store.sqlite", "orchestrion.store.postgres")
 _EXCUSED = {
     "next_ended_account": "the purge asks which account comes next, and nothing of it",
     "list_idempotency_before": "the purge names keys by age; the delete names the account",
+    "list_minutes_before": "the purge names minutes by age; the delete names the account",
     "count_by_status": "numbers for the operator's metrics",
     "load_request_counts": "counters of all keys, read once at the start of a process",
     "load_principal": "finds out which account a key belongs to",

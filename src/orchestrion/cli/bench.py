@@ -13,7 +13,6 @@ import msgspec
 import uvloop
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from orchestrion.cli.bench_handled import Handled
 from orchestrion.cli.bench_lives import Lives
 from orchestrion.cli.bench_load import BATCH_MAX, PAYLOAD_BYTES_MAX, Load
 from orchestrion.cli.bench_report import Outcome, Report, headline, latency_rows, report
@@ -34,6 +33,7 @@ CALLERS: Final = 32
 HANDLERS: Final = 100
 REFRESH_SECONDS: Final = 0.2
 STATUS_OF_SIGNALS: Final = 128
+HELP: Final = "orchestrion bench --help"
 
 
 class Run(Protocol):
@@ -94,7 +94,13 @@ class Run(Protocol):
 )
 @at_server()
 def bench(
-    session: Session, *, mode: Mode, file: Path | None, tasks: int | None, **given: float | None
+    session: Session,
+    /,
+    *,
+    mode: Mode,
+    file: Path | None,
+    tasks: int | None,
+    **given: float | None,
 ) -> None:
     """Load a server with tasks of a type of its own, bench_ and twelve letters, and measure.
 
@@ -124,7 +130,7 @@ def _load(mode: Mode, tasks: int | None, given: _Given) -> Load:
     seconds = given.seconds
     if mode == "worker":
         if seconds is not None:
-            raise WrongUsage("--mode worker goes by --tasks, not --seconds", "orchestrion bench --help")
+            raise WrongUsage("--mode worker goes by --tasks, not --seconds", HELP)
         tasks = tasks or TASKS_HANDLED
     elif tasks is None and seconds is None:
         seconds = SECONDS_UNLESS_TASKS
@@ -140,7 +146,12 @@ def _load(mode: Mode, tasks: int | None, given: _Given) -> Load:
 async def _measured(session: Session, mode: Mode, load: Load) -> Outcome:
     target = session.target
     async with AsyncOrchestrion(target.url, target.api_key) as client:
-        run: Run = Lives(client, load) if mode == "requests" else Handled(client, target, load)
+        run: Run = Lives(client, load)
+        if mode == "worker":
+            # The runtime takes time to import, which the other mode can do without.
+            from orchestrion.cli.bench_handled import Handled  # noqa: PLC0415
+
+            run = Handled(client, target, load)
         with _bar(session.printer, load) as progress:
             watching = asyncio.create_task(_watch(progress, run))
             try:
@@ -170,7 +181,7 @@ def _keep(file: Path, found: Report) -> None:
     try:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     except OSError as error:
-        raise Refusal(f"cannot write {file}: {error.strerror}", "orchestrion bench --help") from error
+        raise Refusal(f"cannot write {file}: {error.strerror}", HELP) from error
 
 
 def _print(printer: Printer, found: Report) -> None:

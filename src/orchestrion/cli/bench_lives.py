@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from orchestrion import APIError, AsyncOrchestrion, Completion, Held, NewTask, Task
 from orchestrion.cli.bench_latency import Stopwatch
 from orchestrion.cli.bench_load import Allowance, Load
 from orchestrion.cli.bench_report import Outcome
+from orchestrion.client.aio import AsyncOrchestrion
+from orchestrion.client.errors import APIError, OrchestrionError
+from orchestrion.client.task import Completion, Held, NewTask, Task
 
 
 class Lives:
@@ -27,7 +29,7 @@ class Lives:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._load.workers):
                     group.create_task(self._call(f"bench-{number}", allowance))
-        except* Exception as errors:
+        except* OrchestrionError as errors:
             # Many callers meet the same trouble at once: the first says enough.
             raise _first(errors) from None
         watches = {"create": self._create, "claim": self._claim, "complete": self._complete}

@@ -16,6 +16,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape, cell
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import refusals
+from orchestrion.client.errors import ConnectionFailed
 
 HERE: Final = ("host", "port", "database", "database_pooler")
 COLOURS: Final[Mapping[Level, str]] = {
@@ -29,7 +30,7 @@ COLOURS: Final[Mapping[Level, str]] = {
 @click.option("--quick", is_flag=True, help="Only ask the server whether it serves and is ready.")
 @settings_flags(HERE)
 @at_server()
-def doctor(session: Session, *, quick: bool, **values: str | None) -> None:
+def doctor(session: Session, /, *, quick: bool, **values: str | None) -> None:
     """Check the server, the versions, the clock, the key and its plan.
 
     Where a database is named, by flag, variable or file, also that database and this machine, as
@@ -51,8 +52,11 @@ def _server(session: Session, *, quick: bool) -> Iterator[Finding]:
             if not quick and findings[0].check == "server" and findings[0].level is not Level.FAIL:
                 yield from key_findings(server, session.target.api_key)
         except httpx2.HTTPError as error:
-            said = str(error) or type(error).__name__
-            yield bad("server", f"{server.url} does not answer: {said}", session.to_reach())
+            said = f"{server.url} does not answer: {str(error) or type(error).__name__}"
+            step = session.refusal(ConnectionFailed(said)).step or ""
+            # Where nothing better is known, the advice is to call the doctor, who is here.
+            elsewhere = f"curl -i {server.url}/health"
+            yield bad("server", said, elsewhere if "doctor" in step else step)
 
 
 def _here(values: Mapping[str, str | None]) -> list[Finding]:

@@ -84,7 +84,8 @@ def _file(path: Path) -> Iterator[Finding]:
 def _flushing(synchronous: int) -> Finding:
     text = f"synchronous {_SYNCHRONOUS.get(synchronous, str(synchronous))}"
     if synchronous < _WAITS:
-        return bad("synchronous", f"{text}: what is acknowledged may be lost", "orchestrion version")
+        text = f"{text}: what is acknowledged may be lost"
+        return bad("synchronous", text, "orchestrion version")
     return good("synchronous", text)
 
 

@@ -27,10 +27,12 @@ class _Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command
-@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.argument(
+    "folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default="."
+)
 @click.option("--force", is_flag=True, help="Write the files anew, also over others.")
 @at_server()
-def init(session: Session, *, folder: Path, force: bool) -> None:
+def init(session: Session, /, *, folder: Path, force: bool) -> None:
     """Write a worker, its settings and a part of AGENTS.md to DIR, this folder unless named.
 
     What is there is kept. The settings get the key you have, else one that is registered at the
@@ -40,7 +42,7 @@ def init(session: Session, *, folder: Path, force: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         started = _written(session, folder, force=force)
     except OSError as error:
-        raise Refusal(f"cannot write to {folder}: {error.strerror}", "orchestrion init DIR") from error
+        raise Refusal(f"cannot write to {folder}: {error}", "orchestrion init --help") from error
     _print(session, started)
 
 

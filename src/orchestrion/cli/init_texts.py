@@ -43,19 +43,20 @@ ORCHESTRION_API_KEY=
 SECTION: Final = """\
 ## Background tasks: Orchestrion
 
-Work that may take long, fail or outlive this process goes to Orchestrion as a task: a type and a JSON payload. `worker.py`
-does the tasks; a function for each type. A task can be worked on twice, so make side effects repeatable.
+Work that may take long, fail or outlive this process goes to Orchestrion as a task: a type and a
+JSON payload. `worker.py` does the tasks, with a function for each type. A task can be worked on
+twice, so make side effects repeatable.
 
 ```sh
-set -a; . ./.env; set +a                             # the address and the key
-python worker.py                                     # do tasks until Ctrl-C
-orchestrion tasks create hello '{"name":"Ada"}' --wait   # create one, and wait for its result
-orchestrion tasks list --status dead_letter          # what failed for good
-orchestrion doctor                                   # when something does not work
+set -a; . ./.env; set +a                                # the address and the key
+python worker.py                                        # do tasks until Ctrl-C
+orchestrion tasks create hello '{"name":"Ada"}' --wait  # create one, wait for its result
+orchestrion tasks list --status dead_letter             # what failed for good
+orchestrion doctor                                      # when something does not work
 ```
 
-In Python: `Orchestrion().tasks.create("hello", {"name": "Ada"})`. Over plain HTTP: read `$ORCHESTRION_URL/AGENTS.md`.
-Never commit `.env`.
+In Python: `Orchestrion().tasks.create("hello", {"name": "Ada"})`. Over plain HTTP: read
+`$ORCHESTRION_URL/AGENTS.md`. Never commit `.env`.
 """
 
 

@@ -1,4 +1,4 @@
-"""`orchestrion keys`: API keys made, listed and revoked by the operator."""
+"""`orchestrion keys`: API keys made, listed and revoked by the operator, or asked of a server."""
 
 import asyncio
 import sys
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.keys_register import register
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.core.bodies import RegisterBody
 from orchestrion.core.ids import KEY_PREFIX
@@ -32,7 +33,13 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.group
 def keys() -> None:
-    """Make, list and revoke API keys, also while a server runs."""
+    """Make, list and revoke API keys, also while a server runs.
+
+    create, list and revoke work on the database, for its operator; register asks a server.
+    """
+
+
+keys.add_command(register)
 
 
 @keys.command

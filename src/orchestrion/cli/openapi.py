@@ -29,7 +29,7 @@ DIFFERENCES_SHOWN_MAX: Final = 20
 )
 @click.option("--built-in", is_flag=True, help="The one of this program; ask no server.")
 @at_server()
-def openapi(session: Session, *, file: Path | None, built_in: bool) -> None:
+def openapi(session: Session, /, *, file: Path | None, built_in: bool) -> None:
     """Print the OpenAPI document that the server serves at /v1/schema.
 
     Where no server is named and none answers at the default address, the one of this program.

@@ -80,7 +80,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
         variables = dict(os.environ)
         if self.profile:
             # A profile that was asked for goes before variables that were set for all commands.
-            variables = {name: variables[name] for name in variables if name not in _TARGET_VARIABLES}
+            variables = {
+                name: variables[name] for name in variables if name not in _TARGET_VARIABLES
+            }
             variables["ORCHESTRION_PROFILE"] = self.profile
         return find_target(self.url, self.api_key, variables)
 
@@ -143,6 +145,10 @@ class Session:
         """Give another command at the same server."""
         return command(words, self.typed)
 
+    def again(self, *more: str, without: str | None = None) -> str:
+        """Give this command again, with more words or without one."""
+        return again(self.typed, *more, without=without)
+
     @contextmanager
     def refusals(self) -> Iterator[None]:
         """Let what the client raises end the program with its line, next step and exit code."""
@@ -157,7 +163,8 @@ class Session:
             case APIError():
                 return self._refused(error)
             case ConnectionFailed() | UnreadableAnswer():
-                return Unreachable(str(error), self._to_reach())
+                # What it advises is said as a command.
+                return Unreachable(str(error).partition(" Next: ")[0], self._to_reach())
             case ConfigurationError():
                 return WrongSetting(str(error), f"{self.typed.path} --help")
             case Timeout():

@@ -52,16 +52,16 @@ def next_step(action: Action, typed: Typed) -> str | None:
     return command
 
 
-def again(typed: Typed) -> str:
-    """Give what was typed, without the key."""
+def again(typed: Typed, *more: str, without: str | None = None) -> str:
+    """Give what was typed, with more words or without one, and never with the key."""
     kept: list[str] = []
     for word in typed.words:
         if word.removeprefix("--api-key=").removeprefix("--key=").startswith(KEY_START):
             if not word.startswith("--"):
                 kept.pop()
-        else:
+        elif word != without:
             kept.append(word)
-    return shlex.join([PROGRAM, *kept])
+    return shlex.join([PROGRAM, *kept, *more])
 
 
 def command(words: Sequence[str], typed: Typed) -> str:

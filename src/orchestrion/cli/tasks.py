@@ -3,9 +3,10 @@
 import click
 
 from orchestrion.cli.tasks_changing import cancel, requeue
+from orchestrion.cli.tasks_claiming import claim
 from orchestrion.cli.tasks_creating import create
 from orchestrion.cli.tasks_following import tail, watch
-from orchestrion.cli.tasks_holding import claim, complete, fail, heartbeat, release
+from orchestrion.cli.tasks_holding import complete, fail, heartbeat, release
 from orchestrion.cli.tasks_reading import explain, get, list_
 
 

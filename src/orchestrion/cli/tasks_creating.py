@@ -1,5 +1,6 @@
 """`orchestrion tasks create`: a new task, and if wanted its result."""
 
+from time import monotonic
 from typing import TypedDict, Unpack
 
 import click
@@ -27,7 +28,9 @@ class _Options(TypedDict):
 @click.command
 @click.argument("task_type", metavar="TYPE")
 @click.argument("payload", type=JsonObject(), metavar="[JSON|-|@FILE]", default="{}")
-@click.option("--wait", "waits", is_flag=True, help="Wait until it has ended, and print its result.")
+@click.option(
+    "--wait", "waits", is_flag=True, help="Wait until it has ended, and print its result."
+)
 @click.option("--timeout", "seconds", type=float, metavar="SECONDS", help="Wait no longer.")
 @click.option("--priority", default=0, metavar="0-100", help="Higher goes first. [0]")
 @click.option("--run-at", metavar="WHEN", help="Not before +90s, +15m, +2h, +1d or an instant.")
@@ -73,13 +76,20 @@ def create(
 
 
 def _wait(session: Session, task: Task, seconds: float | None) -> None:
-    seen = []
-    for task in states(session, task.id, seconds):
-        worker = f" ({task.claimed_by})" if task.status == "claimed" and task.claimed_by else ""
-        seen.append(f"{task.status}{worker}")
-        session.printer.hint(f"{task.id}  {task.type}  {' -> '.join(seen)}")
+    began, path = monotonic(), task.status
+    session.printer.hint(f"{task.id}  {task.type}  {path}")
+    last = task
+    for last in states(session, task.id, seconds):
+        if last.status != path.rpartition(" -> ")[2].partition(" ")[0]:
+            path = f"{path} -> {_named(last)}"
+    session.printer.hint(f"{last.id}  {last.type}  {path} in {monotonic() - began:.1f} s")
     if session.printer.single_shape() is not Shape.TABLE:
-        print_whole(session.printer, task)
-    elif task.result is not None:
-        session.printer.json(task.result)
-    judge(session, task)
+        print_whole(session.printer, last)
+    elif last.result is not None:
+        session.printer.json(last.result)
+    judge(session, last)
+
+
+def _named(task: Task) -> str:
+    by = f" ({task.claimed_by})" if task.status == "claimed" and task.claimed_by else ""
+    return f"{task.status}{by}"

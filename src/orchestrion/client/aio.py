@@ -54,11 +54,10 @@ class AsyncOrchestrion:
         self.exchange = Exchange(limits, random.random, time.monotonic, on_retry)
         self._setup = Setup(target=target, timeout=timeout)
         self._http = httpx2.AsyncClient(**self._setup.options(), transport=transport)
-        # A transport of the caller's serves this loop only; else heartbeats go their own way.
-        self._beside = None if transport else Orchestrion(url, api_key, timeout=timeout)
+        self._own_transport = transport is not None
+        self._beside: Orchestrion | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._once = Exchange(Limits(max_retries=0), random.random, time.monotonic, None)
-        self.keeper = Keeper(self._beat)
+        self.keeper = Keeper(self.beat)
         self.tasks = AsyncTasks(self)
         self.keys = AsyncKeys(self)
         self.plan = AsyncPlanDesk(self)
@@ -87,14 +86,31 @@ class AsyncOrchestrion:
     async def run(self, steps: Steps[T]) -> T:
         """Take steps to their end, and give what they come to."""
         self._loop = asyncio.get_running_loop()
-        heard: Heard = None
-        while True:
-            try:
-                step = steps.send(heard)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            heard = await self._take(step)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    heard = await self._take(step)
+                except BaseException as error:  # noqa: BLE001 - the steps decide what is to be undone
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(heard)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def beat(self, leases: Sequence[Held]) -> list[Outcome]:
+        """Renew 1 to 100 leases, once, from another thread: a blocked loop does not stop it."""
+        steps = self.exchange.once(beats(leases))
+        if self._own_transport:
+            # It serves the loop it was made for, and nothing else.
+            assert self._loop is not None, "leases are claimed on the loop"
+            sending = asyncio.run_coroutine_threadsafe(self.run(steps), self._loop)
+            return sending.result(self._setup.timeout)
+        if self._beside is None:
+            target = self._setup.target
+            self._beside = Orchestrion(target.url, target.api_key, timeout=self._setup.timeout)
+        return self._beside.run(steps)
 
     async def close(self) -> None:
         """Stop heartbeats and let go of the connections."""
@@ -124,13 +140,6 @@ class AsyncOrchestrion:
         began = time.monotonic()
         try:
             return answer_of(step, await self._http.request(**self._setup.request(step)), began)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return trouble_of(error)
 
-    def _beat(self, leases: Sequence[Held]) -> list[Outcome]:
-        """Renew leases from the keeper's thread, which a blocked event loop does not stop."""
-        steps = self._once.call(beats(leases))
-        if self._beside is not None:
-            return self._beside.run(steps)
-        assert self._loop is not None, "leases are claimed on the loop"
-        return asyncio.run_coroutine_threadsafe(self.run(steps), self._loop).result()

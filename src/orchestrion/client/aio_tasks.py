@@ -61,11 +61,11 @@ class AsyncTasks:
         task = NewTask(
             type, payload, priority, max_attempts, lease_seconds, run_at, idempotency_key
         )
-        return await self._client.call(calls.create(task))
+        return await self._client.call(calls.create(task, self._client.exchange.present()))
 
     async def create_many(self, tasks: Iterable[NewTask]) -> list[Outcome]:
         """Create tasks, 100 in a request; gives for each, in order, the task or its refusal."""
-        return await self._all(batches.create_many(tasks))
+        return await self._all(batches.create_many(tasks, self._client.exchange.present()))
 
     async def get(self, task_id: str) -> Task:
         """Read a task. Raises TaskNotFound."""
@@ -106,13 +106,22 @@ class AsyncTasks:
             if cursor is None:
                 return
 
-    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
+    async def wait(
+        self,
+        task_id: str,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the server ends the wait
+    ) -> Task:
         """Wait until a task has ended, `timeout` seconds at most. Raises Timeout."""
         (task,) = await self.wait_many([task_id], timeout=timeout)
         return task
 
     async def wait_many(
-        self, task_ids: Iterable[str], *, timeout: float | None = None, mode: Mode = "all"
+        self,
+        task_ids: Iterable[str],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the server ends the wait
+        mode: Mode = "all",
     ) -> "list_of[Task]":
         """Wait until all, or with mode "any" one of the tasks have ended; gives those that have.
 
@@ -227,8 +236,8 @@ class AsyncTasks:
         """Renew leases, 100 in a request; gives for each the task or its refusal."""
         return await self._all(batches.heartbeat_many(items))
 
-    async def _all(self, requests: Iterable[Call["list_of[Outcome]"]]) -> "list_of[Outcome]":
-        return [outcome for request in requests for outcome in await self._client.call(request)]
+    async def _all(self, batch: batches.Batch) -> "list_of[Outcome]":
+        return await self._client.run(batches.outcomes(self._client.exchange, batch))
 
 
 # Within the class `list` is the operation.

@@ -10,11 +10,12 @@ import msgspec
 from orchestrion.client.call import Call, Repeat, task_path
 from orchestrion.client.contract import AgentContract
 from orchestrion.client.errors import Refusal, error_of
-from orchestrion.client.payload import Payload, encoded
+from orchestrion.client.payload import Payload, encoded, encoded_object
 from orchestrion.client.schedule import instant_text
 from orchestrion.client.task import Claimed, Held, NewTask, Page, Task, read_task
 
 REASON_LENGTH_MAX = 500
+RETRY_AFTER_SECONDS_MAX = 86_400
 
 
 def new_key() -> str:
@@ -22,24 +23,28 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
-def creation(task: NewTask) -> dict[str, Any]:
-    """Give the body of a create, with a key of its own where the caller gave none."""
+def creation(task: NewTask, now: datetime | None = None) -> dict[str, Any]:
+    """Give the body of a create, with a key of its own where the caller gave none.
+
+    A relative `run_at` counts from `now`, the present unless given.
+    """
     body: dict[str, Any] = {
         "type": task.type,
-        "payload": task.payload,
+        "payload": encoded_object(task.payload),
         "priority": task.priority,
         "maxAttempts": task.max_attempts,
         "leaseDurationSeconds": task.lease_seconds,
         "idempotencyKey": task.idempotency_key or new_key(),
     }
     if task.run_at is not None:
-        body["scheduledAt"] = instant_text(task.run_at, datetime.now(UTC))
+        body["scheduledAt"] = instant_text(task.run_at, now or datetime.now(UTC))
     return body
 
 
-def create(task: NewTask) -> Call[Task]:
+def create(task: NewTask, now: datetime | None = None) -> Call[Task]:
     """Create a task. Its idempotency key makes a repeat the same task."""
-    return Call(method="POST", path="/v1/tasks", body=encoded(creation(task)), decode=read_task)
+    body = encoded(creation(task, now))
+    return Call(method="POST", path="/v1/tasks", body=body, decode=read_task)
 
 
 def get(task_id: str) -> Call[Task]:
@@ -121,7 +126,8 @@ def complete(task_id: str, lease_token: str, ending: Ending) -> Call[Task]:
 
 def completion(lease_token: str, ending: Ending) -> dict[str, Any]:
     """Give the body of a complete."""
-    return _given(lease_token=lease_token, result=ending.result, output_id=ending.output_id)
+    result = None if ending.result is None else encoded_object(ending.result)
+    return _given(lease_token=lease_token, result=result, output_id=ending.output_id)
 
 
 class GivingBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,7 +216,9 @@ def _given(**fields: object) -> dict[str, Any]:
 
 
 def _sayable(reason: str) -> str:
-    return reason[:REASON_LENGTH_MAX]
+    # What the server refuses in any text would keep the failure from being known.
+    clean = reason.replace("\0", "\ufffd").encode(errors="replace").decode()
+    return clean[:REASON_LENGTH_MAX]
 
 
 def _seconds(wait: float | timedelta | None) -> int | None:
@@ -218,7 +226,7 @@ def _seconds(wait: float | timedelta | None) -> int | None:
         return None
     seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
     # Sooner than asked would be a surprise; later by less than a second is none.
-    return math.ceil(seconds)
+    return min(math.ceil(seconds), RETRY_AFTER_SECONDS_MAX) if seconds > 0 else None
 
 
 _NOTHING = msgspec.Raw(b"null")

@@ -36,7 +36,7 @@ def find_target(
     # A profile's key is for the profile's server: nobody else may see it.
     if key is None and chosen == profile.url.rstrip("/"):
         key = profile.api_key
-    return Target(url=chosen, api_key=key.strip() if key else None)
+    return Target(url=chosen, api_key=_clean(key) if key else None)
 
 
 def profile_path(environ: Mapping[str, str]) -> Path:
@@ -71,6 +71,13 @@ def _target(path: Path, name: str, found: Mapping[str, Any]) -> Target:
     if not isinstance(url, str) or not (key is None or isinstance(key, str)):
         raise ConfigurationError(f"{path}: 'url' and 'api_key' of profile '{name}' must be texts.")
     return Target(url=url, api_key=key)
+
+
+def _clean(key: str) -> str:
+    stripped = key.strip()
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise ConfigurationError("The API key holds characters that no key has: copy it again.")
+    return stripped
 
 
 def _checked(url: str) -> str:

@@ -10,7 +10,13 @@ from orchestrion.client.contract import AgentContract
 
 
 class OrchestrionError(Exception):
-    """Anything this client raises by itself."""
+    """Anything this client raises by itself.
+
+    From an operation on many tasks, `outcomes` is what its requests before this one came to:
+    the task or the refusal of each item, from the first on.
+    """
+
+    outcomes: tuple[object, ...] = ()
 
 
 class ConfigurationError(OrchestrionError, ValueError):
@@ -34,7 +40,7 @@ class RequestTimeout(ConnectionFailed, Timeout):
 
 
 class UnreadableAnswer(OrchestrionError):
-    """A success that is no answer of this API: is the address that of an Orchestrion server?"""
+    """A success that is no answer of this API, as another kind of server may give."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

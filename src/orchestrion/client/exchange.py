@@ -1,13 +1,14 @@
 """One call from its first try to its result, as steps that a driver takes: nothing here waits."""
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from orchestrion.client.call import Call
 from orchestrion.client.errors import (
-    APIError,
     ConnectionFailed,
     OrchestrionError,
     RequestTimeout,
@@ -36,6 +37,13 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Sent(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What a call was answered, and whether an earlier try of it may have taken effect."""
+
+    value: T
+    unsure: bool
+
+
 # A driver sends a call and hands back what came of it; after a pause it hands back None.
 Step = Call[Any] | Pause
 Heard = Answer | Trouble | None
@@ -56,19 +64,36 @@ class Exchange:
         self._draw = draw
         self._on_retry = on_retry
         self.now = clock
+        # What a relative `run_at` counts from.
+        self.present: Callable[[], datetime] = partial(datetime.now, UTC)
+
+    def attempts(self) -> Attempts:
+        """Begin to count tries, within the limits of this client."""
+        return Attempts(self._limits, self._draw)
+
+    def once(self, call: Call[T]) -> Steps[T]:
+        """Send a call a single time; raises what it came to."""
+        heard = yield call
+        if isinstance(heard, Answer) and heard.status in _SUCCESS:
+            return decoded(call, heard)
+        raise error_after(call, trouble_in(heard), 0)
 
     def call(self, call: Call[T]) -> Steps[T]:
         """Send a call until it is answered or given up; raises what it came to."""
-        attempts = Attempts(self._limits, self._draw)
+        return (yield from self.sent(call)).value
+
+    def sent(self, call: Call[T]) -> Steps[Sent[T]]:
+        """Send a call, and tell also whether an earlier try may have taken effect."""
+        attempts = self.attempts()
         unsure = False
         while True:
             heard = yield call
             if isinstance(heard, Answer) and heard.status in _SUCCESS:
-                return decoded(call, heard)
-            trouble = heard if isinstance(heard, Trouble) else refused(heard)
+                return Sent(value=decoded(call, heard), unsure=unsure)
+            trouble = trouble_in(heard)
             settling = call.settle(trouble.refusal) if unsure and trouble.refusal else None
             if settling is not None:
-                return (yield from self.call(settling))
+                return (yield from self.sent(settling))
             pause = attempts.pause_after(trouble, call.repeat, self.now())
             if pause is None:
                 raise error_after(call, trouble, attempts.retries)
@@ -91,8 +116,10 @@ class Exchange:
             self._on_retry(note)
 
 
-def refused(heard: Heard) -> Trouble:
-    """Read a refusal as trouble."""
+def trouble_in(heard: Heard) -> Trouble:
+    """Give the trouble that a driver met, or that an error answer tells of."""
+    if isinstance(heard, Trouble):
+        return heard
     assert isinstance(heard, Answer), "a driver answers every call"
     refusal = read_refusal(heard.status, heard.headers, heard.body)
     # The server says itself whether a repeat is safe; who answered in its place cannot know.
@@ -113,8 +140,7 @@ def decoded(call: Call[T], answer: Answer) -> T:
 def error_after(call: Call[Any], trouble: Trouble, retries: int) -> OrchestrionError:
     """Give the error that a call ends with."""
     if trouble.refusal is not None:
-        error: APIError = error_of(trouble.refusal)
-        return error
+        return error_of(trouble.refusal)
     tries = f"{retries + 1} tries" if retries else "1 try"
     said = f"{call.method} {call.path} got no answer in {tries}: {trouble.message}"
     kind = RequestTimeout if trouble.late else ConnectionFailed

@@ -6,7 +6,13 @@ from typing import Protocol, TypeVar
 from orchestrion.client import calls
 from orchestrion.client.call import Call
 from orchestrion.client.contract import Action, AgentContract
-from orchestrion.client.errors import InvalidTransition, LeaseExpired, Refusal
+from orchestrion.client.errors import (
+    InvalidRequest,
+    InvalidTransition,
+    LeaseExpired,
+    OrchestrionError,
+    Refusal,
+)
 from orchestrion.client.exchange import Exchange, Steps
 from orchestrion.client.keeping import Keeper, Kept
 from orchestrion.client.payload import Payload
@@ -68,19 +74,38 @@ def lost_error(task: Task) -> LeaseExpired:
     )
 
 
-def ending(lease: Lease, error: BaseException | None) -> Call[Task] | None:
-    """Choose how the attempt ends: completed, failed, or released where work was only stopped."""
-    task_id, token = lease.task.id, lease.lease_token
-    if lease.lost:
-        return None
+def finished(exchange: Exchange, lease: Lease, error: BaseException | None) -> Steps[None]:
+    """End the attempt as its block ended; an error of the block is the one its caller sees."""
     if error is None:
-        done = calls.Ending(result=lease.result, output_id=lease.output_id)
-        return calls.complete(task_id, token, done)
-    reason = f"{type(error).__name__}: {error}"
-    if isinstance(error, Exception):
-        return calls.fail(task_id, token, calls.GivingBack(reason=reason))
+        yield from _completed(exchange, lease)
+    elif lease.lost:
+        error.add_note(f"The lease on {lease.task.id} was lost before.")
+    else:
+        try:
+            yield from exchange.call(_give_back(lease, error))
+        except OrchestrionError as trouble:
+            error.add_note(f"The task could not be given back: {trouble}")
+
+
+def _completed(exchange: Exchange, lease: Lease) -> Steps[None]:
+    lease.raise_if_lost()
+    done = calls.Ending(result=lease.result, output_id=lease.output_id)
+    try:
+        yield from exchange.call(calls.complete(lease.task.id, lease.lease_token, done))
+    except InvalidTransition as refused:
+        raise LeaseExpired(refused.refusal) from refused
+    except (InvalidRequest, TypeError, ValueError) as unfit:
+        # A result that cannot be sent is a failure of the work.
+        yield from finished(exchange, lease, unfit)
+        raise
+
+
+def _give_back(lease: Lease, error: BaseException) -> Call[Task]:
+    task_id, token = lease.task.id, lease.lease_token
+    back = calls.GivingBack(reason=f"{type(error).__name__}: {error}")
     # An interrupt says nothing about the task: no attempt is spent on it.
-    return calls.release(task_id, token, calls.GivingBack(reason=reason))
+    verb = calls.fail if isinstance(error, Exception) else calls.release
+    return verb(task_id, token, back)
 
 
 class Client(Protocol):
@@ -90,7 +115,6 @@ class Client(Protocol):
     keeper: Keeper
 
     def run(self, steps: Steps[T]) -> T: ...
-    def call(self, call: Call[T]) -> T: ...
 
 
 class AsyncClient(Protocol):
@@ -100,7 +124,6 @@ class AsyncClient(Protocol):
     keeper: Keeper
 
     async def run(self, steps: Steps[T]) -> T: ...
-    async def call(self, call: Call[T]) -> T: ...
 
 
 class _Block:
@@ -116,10 +139,9 @@ class _Block:
             self._lease = Lease(kept)
         return self._lease
 
-    def _let_go(self, keeper: Keeper) -> Lease | None:
+    def _let_go(self, keeper: Keeper) -> None:
         if self._kept is not None:
             keeper.drop(self._kept)
-        return self._lease
 
 
 class ClaimBlock(_Block):
@@ -139,22 +161,12 @@ class ClaimBlock(_Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        lease = self._let_go(self._client.keeper)
-        if lease is None:
+        if self._lease is None:
             return
-        call = ending(lease, error)
-        if error is None:
-            try:
-                if call is None:
-                    raise lost_error(lease.task)
-                self._client.call(call)
-            except InvalidTransition as refused:
-                raise LeaseExpired(refused.refusal) from refused
-        elif call is not None:
-            try:
-                self._client.call(call)
-            except Exception as trouble:  # noqa: BLE001 - the block's own error is the one to see
-                error.add_note(f"The task could not be given back: {trouble}")
+        try:
+            self._client.run(finished(self._client.exchange, self._lease, error))
+        finally:
+            self._let_go(self._client.keeper)
 
 
 class AsyncClaimBlock(_Block):
@@ -175,19 +187,9 @@ class AsyncClaimBlock(_Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        lease = self._let_go(self._client.keeper)
-        if lease is None:
+        if self._lease is None:
             return
-        call = ending(lease, error)
-        if error is None:
-            try:
-                if call is None:
-                    raise lost_error(lease.task)
-                await self._client.call(call)
-            except InvalidTransition as refused:
-                raise LeaseExpired(refused.refusal) from refused
-        elif call is not None:
-            try:
-                await self._client.call(call)
-            except Exception as trouble:  # noqa: BLE001 - the block's own error is the one to see
-                error.add_note(f"The task could not be given back: {trouble}")
+        try:
+            await self._client.run(finished(self._client.exchange, self._lease, error))
+        finally:
+            self._let_go(self._client.keeper)

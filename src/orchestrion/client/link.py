@@ -91,7 +91,7 @@ def answer_of(call: Call[Any], response: httpx2.Response, began: float) -> Answe
     return Answer(status=response.status_code, headers=headers, body=response.content)
 
 
-def trouble_of(error: httpx2.TransportError) -> Trouble:
+def trouble_of(error: httpx2.RequestError) -> Trouble:
     """Tell what a failure of the connection means for a repeat."""
     return Trouble(
         message=f"{str(error) or 'no answer'} ({type(error).__name__}).",

@@ -52,8 +52,7 @@ class Orchestrion:
         self.exchange = Exchange(limits, random.random, time.monotonic, on_retry)
         self._setup = Setup(target=target, timeout=timeout)
         self._http = httpx2.Client(**self._setup.options(), transport=transport)
-        self._once = Exchange(Limits(max_retries=0), random.random, time.monotonic, None)
-        self.keeper = Keeper(self._beat)
+        self.keeper = Keeper(self.beat)
         self.tasks = Tasks(self)
         self.keys = Keys(self)
         self.plan = PlanDesk(self)
@@ -81,14 +80,22 @@ class Orchestrion:
 
     def run(self, steps: Steps[T]) -> T:
         """Take steps to their end, and give what they come to."""
-        heard: Heard = None
-        while True:
-            try:
-                step = steps.send(heard)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            heard = self._take(step)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    heard = self._take(step)
+                except BaseException as error:  # noqa: BLE001 - the steps decide what is to be undone
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(heard)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def beat(self, leases: Sequence[Held]) -> list[Outcome]:
+        """Renew 1 to 100 leases, once: the keeper repeats by itself, in time for each."""
+        return self.run(self.exchange.once(beats(leases)))
 
     def close(self) -> None:
         """Stop heartbeats and let go of the connections."""
@@ -116,9 +123,5 @@ class Orchestrion:
         began = time.monotonic()
         try:
             return answer_of(step, self._http.request(**self._setup.request(step)), began)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return trouble_of(error)
-
-    def _beat(self, leases: Sequence[Held]) -> list[Outcome]:
-        """Renew leases, once: the keeper repeats by itself, in time for each."""
-        return self.run(self._once.call(beats(leases)))

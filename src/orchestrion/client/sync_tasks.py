@@ -61,11 +61,11 @@ class Tasks:
         task = NewTask(
             type, payload, priority, max_attempts, lease_seconds, run_at, idempotency_key
         )
-        return self._client.call(calls.create(task))
+        return self._client.call(calls.create(task, self._client.exchange.present()))
 
     def create_many(self, tasks: Iterable[NewTask]) -> list[Outcome]:
         """Create tasks, 100 in a request; gives for each, in order, the task or its refusal."""
-        return self._all(batches.create_many(tasks))
+        return self._all(batches.create_many(tasks, self._client.exchange.present()))
 
     def get(self, task_id: str) -> Task:
         """Read a task. Raises TaskNotFound."""
@@ -226,8 +226,8 @@ class Tasks:
         """Renew leases, 100 in a request; gives for each the task or its refusal."""
         return self._all(batches.heartbeat_many(items))
 
-    def _all(self, requests: Iterable[Call["list_of[Outcome]"]]) -> "list_of[Outcome]":
-        return [outcome for request in requests for outcome in self._client.call(request)]
+    def _all(self, batch: batches.Batch) -> "list_of[Outcome]":
+        return self._client.run(batches.outcomes(self._client.exchange, batch))
 
 
 # Within the class `list` is the operation.

@@ -1,14 +1,16 @@
 """Waiting for tasks over several long polls, as steps that a driver takes."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from orchestrion.client import calls
 from orchestrion.client.call import Call
-from orchestrion.client.errors import Timeout
+from orchestrion.client.errors import OrchestrionError, Timeout
 from orchestrion.client.exchange import Exchange, Pause, Steps
 from orchestrion.client.payload import encoded
 from orchestrion.client.task import Claimed, Task
@@ -20,6 +22,7 @@ IDS_MAX = 100
 TURN_SECONDS = 1
 # A server that stops answers waits at once: that must not become a busy loop.
 REST_SECONDS = 0.5
+SHOWN_MAX = 3
 
 Mode = Literal["all", "any"]
 
@@ -55,26 +58,36 @@ def wait_call(ids: Sequence[str], mode: Mode, seconds: int) -> Call[Seen]:
 def wait_many(exchange: Exchange, waiting: Waiting) -> Steps[list[Task]]:
     """Wait until all, or one, of the tasks have ended; gives those in the order of the ids."""
     deadline = _deadline(exchange, waiting.timeout)
-    open_ids = list(dict.fromkeys(waiting.ids))
+    ids = list(dict.fromkeys(waiting.ids))
     over: set[str] = set()
-    while open_ids and not (over and waiting.mode == "any"):
-        progress = False
-        for part in _parts(open_ids):
-            began = exchange.now()
-            seconds = _turn(deadline - began, alone=len(open_ids) <= IDS_MAX)
-            seen = yield from exchange.call(wait_call(part, waiting.mode, seconds))
-            ended = {*(task.id for task in seen.items), *seen.not_found}
-            over |= ended
-            progress = progress or bool(ended) or exchange.now() - began >= REST_SECONDS
-        open_ids = [task_id for task_id in open_ids if task_id not in over]
-        if open_ids and not progress:
-            yield Pause(seconds=_rest(exchange, deadline, open_ids))
+    while left := [task_id for task_id in ids if task_id not in over]:
+        if over and waiting.mode == "any":
+            break
+        began = exchange.now()
+        ended = yield from _round(exchange, left, waiting.mode, deadline)
+        over |= ended
+        if not ended and exchange.now() - began < REST_SECONDS:
+            yield Pause(seconds=_rest(deadline - exchange.now(), left))
     found: list[Task] = []
-    for task_id in dict.fromkeys(waiting.ids):
+    for task_id in ids:
         if task_id in over:
             # An id nobody knows is refused here, with the server's own words.
-            found.append((yield from exchange.call(calls.get(task_id))))
+            task = yield from exchange.call(calls.get(task_id))
+            found.append(task)
     return found
+
+
+def _round(exchange: Exchange, ids: list[str], mode: Mode, deadline: float) -> Steps[set[str]]:
+    """Ask for all ids once, which may take several requests; gives those that are over."""
+    over: set[str] = set()
+    for start in range(0, len(ids), IDS_MAX):
+        seconds = _turn(deadline - exchange.now(), alone=len(ids) <= IDS_MAX)
+        # Where one has ended already, the others are only looked at.
+        seconds = 0 if over and mode == "any" else seconds
+        asked = wait_call(ids[start : start + IDS_MAX], mode, seconds)
+        seen = yield from exchange.call(asked)
+        over.update((task.id for task in seen.items), seen.not_found)
+    return over
 
 
 def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> Steps[Claimed]:
@@ -83,13 +96,32 @@ def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> S
     while True:
         began = exchange.now()
         seconds = _turn(deadline - began, alone=True)
-        asked = msgspec.structs.replace(claiming, wait_seconds=seconds)
-        claimed = yield from exchange.call(calls.claim(asked))
+        asked = replace(claiming, wait_seconds=seconds, idempotency_key=calls.new_key())
+        claimed = yield from _claim(exchange, asked)
         left = deadline - exchange.now()
         if claimed.leases or left <= 0:
             return claimed
         if exchange.now() - began < REST_SECONDS:
             yield Pause(seconds=min(REST_SECONDS, left))
+
+
+def _claim(exchange: Exchange, asked: calls.Claiming) -> Steps[Claimed]:
+    try:
+        return (yield from exchange.call(calls.claim(asked)))
+    except BaseException as stopped:
+        # An interrupt or a cancellation: the claim may have been answered all the same.
+        if not isinstance(stopped, Exception | GeneratorExit):
+            yield from _undo(exchange, asked)
+        raise
+
+
+def _undo(exchange: Exchange, asked: calls.Claiming) -> Steps[None]:
+    """Release what a claim was handed that nobody waits for any more; a try, no promise."""
+    with suppress(OrchestrionError):
+        asked = replace(asked, wait_seconds=0)
+        for held in (yield from exchange.once(calls.claim(asked))).leases:
+            back = calls.GivingBack(reason="the claim was given up")
+            yield from exchange.once(calls.release(held.task.id, held.lease_token, back))
 
 
 def _deadline(exchange: Exchange, timeout: float | None) -> float:
@@ -101,17 +133,11 @@ def _turn(left: float, *, alone: bool) -> int:
     return max(0, math.floor(min(left, longest)))
 
 
-def _rest(exchange: Exchange, deadline: float, open_ids: list[str]) -> float:
-    left = deadline - exchange.now()
+def _rest(left: float, open_ids: list[str]) -> float:
     if left <= 0:
-        shown = ", ".join(open_ids[:3])
+        shown = ", ".join(open_ids[:SHOWN_MAX])
         raise Timeout(
             f"{len(open_ids)} tasks have not ended in time, among them {shown}. "
             "Next: wait on, or ask tasks.explain why they wait."
         )
     return min(REST_SECONDS, left)
-
-
-def _parts(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), IDS_MAX):
-        yield ids[start : start + IDS_MAX]

@@ -62,6 +62,22 @@ where (account_id, id) > ($1, $2)
 order by account_id, id
 limit $3;
 
+-- name: task_counts
+-- Rides on the primary key.
+select account_id, type, pending, claimed, completed, dead_letter, cancelled
+from task_counts
+where (account_id, type) > ($1, $2)
+order by account_id, type
+limit $3;
+
+-- name: task_minutes
+-- Rides on the primary key.
+select account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+from task_minutes
+where (account_id, type, minute_at) > ($1, $2, $3)
+order by account_id, type, minute_at
+limit $4;
+
 -- name: last_of_accounts
 -- Rides on the primary key.
 select id from accounts order by id desc limit 1;
@@ -93,12 +109,24 @@ select account_id from worker_asks order by account_id desc limit 1;
 -- Rides on the primary key.
 select account_id, id from purchases order by account_id desc, id desc limit 1;
 
+-- name: last_of_task_counts
+-- Rides on the primary key.
+select account_id, type from task_counts order by account_id desc, type desc limit 1;
+
+-- name: last_of_task_minutes
+-- Rides on the primary key.
+select account_id, type, minute_at
+from task_minutes
+order by account_id desc, type desc, minute_at desc
+limit 1;
+
 -- name: count_rows
 -- Reads one index of each table.
 select (select count(*) from accounts) + (select count(*) from api_keys)
   + (select count(*) from tasks) + (select count(*) from idempotency_keys)
   + (select count(*) from request_counts) + (select count(*) from worker_asks)
-  + (select count(*) from purchases);
+  + (select count(*) from purchases) + (select count(*) from task_counts)
+  + (select count(*) from task_minutes);
 
 -- name: load_mark
 -- The latest instant that a server promised anything at; in the file alone.
@@ -114,4 +142,5 @@ from (
 where accounts.id = leased.account_id and accounts.leases_at_most <> leased.count;
 
 -- name: analyze
-analyze accounts, api_keys, tasks, idempotency_keys, request_counts, purchases;
+analyze accounts, api_keys, tasks, idempotency_keys, request_counts, purchases,
+  task_counts, task_minutes;

@@ -14,7 +14,7 @@ SQL: Final = load_statements("orchestrion.copying")
 PAGE_ROWS: Final = 500
 
 Row = tuple[Any, ...]
-Key = tuple[str | bytes, ...]
+Key = tuple[str | bytes | int, ...]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,8 @@ TABLES: Final = (
     Table(name="request_counts", start=("", "", "")),
     Table(name="worker_asks", start=("",)),
     Table(name="purchases", start=("", "")),
+    Table(name="task_counts", start=("", "")),
+    Table(name="task_minutes", start=("", "", 0)),
 )
 
 

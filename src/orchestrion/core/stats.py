@@ -122,9 +122,10 @@ def counted(numbers: Sequence[int]) -> Counts:
     return Counts(*(max(0, number) for number in numbers))
 
 
-def first_minute(now: Instant) -> Instant:
-    """Give the earliest minute that rates depend on."""
-    return minute_of(Instant(now - _RATE))
+def recent_minutes(now: Instant) -> tuple[Instant, ...]:
+    """Give the minutes that rates depend on."""
+    first = minute_of(Instant(now - _RATE))
+    return tuple(Instant(at) for at in range(first, now + 1, MINUTE))
 
 
 def rates(minutes: Sequence[Minute], now: Instant) -> Mapping[str, Happened]:

@@ -163,9 +163,9 @@ class Reader(Protocol):
         ...
 
     async def task_minutes(
-        self, account_id: AccountId, types: Sequence[str], since: Instant
+        self, account_id: AccountId, types: Sequence[str], minutes: Sequence[Instant]
     ) -> list[Minute]:
-        """Read what happened to tasks of some types from a minute on."""
+        """Read what happened to tasks of some types in some minutes."""
         ...
 
     async def minutes_before(

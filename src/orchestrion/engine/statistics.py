@@ -8,7 +8,7 @@ import msgspec
 from orchestrion.core.clock import Clock
 from orchestrion.core.ids import AccountId
 from orchestrion.core.limits import STATS_ACCOUNTS_MAX, STATS_SECONDS
-from orchestrion.core.stats import ROWS_READ_MAX, Facts, Stats, first_minute, shown, stats
+from orchestrion.core.stats import ROWS_READ_MAX, Facts, Stats, recent_minutes, shown, stats
 from orchestrion.core.tally import ALL_TYPES
 from orchestrion.engine.ports import Reader
 
@@ -75,8 +75,9 @@ class Statistics:
 async def _read(reader: Reader, account_id: AccountId) -> Stats:
     standing = await reader.task_counts(account_id, ROWS_READ_MAX)
     chosen = shown(standing)
-    since = first_minute(standing.now)
-    minutes = await reader.task_minutes(account_id, (ALL_TYPES, *chosen.types), since)
+    minutes = await reader.task_minutes(
+        account_id, (ALL_TYPES, *chosen.types), recent_minutes(standing.now)
+    )
     # What of these types can be claimed is sought with as many probes as they have priorities.
     waiting = [
         (account_id, type_)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestrion.testing.clock import LocalClock
     from orchestrion.testing.local import LocalOrchestrion
-    from orchestrion.testing.trying import Outcome, run_task
+    from orchestrion.testing.trying import Outcome, TrialLease, run_task
 
-__all__ = ["LocalClock", "LocalOrchestrion", "Outcome", "run_task"]
+__all__ = ["LocalClock", "LocalOrchestrion", "Outcome", "TrialLease", "run_task"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
             module = "local"
         case "LocalClock":
             module = "clock"
-        case "Outcome" | "run_task":
+        case "Outcome" | "TrialLease" | "run_task":
             module = "trying"
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from orchestrion.client.exchange import Exchange
 from orchestrion.core.instants import SECOND, Instant
 
 # Those who wait for a task or an answer wait in vain so much sooner than they asked for.
@@ -32,6 +33,19 @@ class StoppedTime:
         """Give seconds for measuring how long somebody waits."""
         return self._passed + (time.monotonic() - self._began) * WAITING_SPEED
 
+    def present(self) -> datetime:
+        """Give the present instant, aware."""
+        return _EPOCH + timedelta(milliseconds=self._now)
+
+    def govern(self, exchange: Exchange) -> None:
+        """Have a client go by this time too."""
+        exchange.now = self.monotonic
+        exchange.present = self.present
+
+    def seconds(self) -> float:
+        """Give the present instant in seconds: how leases pass."""
+        return self._now / SECOND
+
     def move(self, now: Instant) -> None:
         """Go on to an instant that is not before the present one."""
         self._passed += (now - self._now) / SECOND
@@ -47,7 +61,7 @@ class LocalClock:
 
     def now(self) -> datetime:
         """Give the present, as aware UTC at millisecond precision."""
-        return _EPOCH + timedelta(milliseconds=self._time.now())
+        return self._time.present()
 
     def advance(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0

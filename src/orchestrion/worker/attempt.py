@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrion.worker.context import Context
 from orchestrion.worker.handler import Handler
-from orchestrion.worker.outcomes import LeaseLost, OutputRef, Retry, seconds
+from orchestrion.worker.outcomes import OutputRef, Retry, seconds
 from orchestrion.worker.payloads import InvalidPayload, encoded
 from orchestrion.worker.reports import Completed, Failed, Report, cut, reason_of
 from orchestrion.worker.threads import Threads
@@ -56,19 +56,18 @@ class Attempt:
             return Failed(reason=cut(f"Invalid payload: {error}"))
         try:
             return _report(await self._surrounded(arguments))
-        except LeaseLost:
-            if self._context.lost:
-                return None
-            raise
-        except Retry as retry:
-            return self._failed(cut(retry.reason) or "Retry", retry.after)
         except TimedOut:
             limit = self._handler.options.timeout or 0
             return self._failed(f"Timed out after {limit:g} s", None)
         except Exception as error:  # noqa: BLE001 - a handler may raise whatever it likes
-            if not self._context.lost:
-                self._context.log.exception("failed in attempt %s", self._context.attempt)
-            return self._failed(reason_of(error), None)
+            # What goes wrong after the end was caused by it, and charges nobody.
+            return None if self._context.lost else self._failure(error)
+
+    def _failure(self, error: Exception) -> Failed:
+        if isinstance(error, Retry):
+            return self._failed(cut(error.reason) or "Retry", error.after)
+        self._context.log.error("failed in attempt %s", self._context.attempt, exc_info=error)
+        return self._failed(reason_of(error), None)
 
     async def _surrounded(self, arguments: tuple[Any, ...]) -> object:
         if not self._equipment.middleware:
@@ -126,4 +125,3 @@ def middleware_of(surrounding: Surrounding) -> Middleware:
     if isasyncgenfunction(surrounding):
         return asynccontextmanager(surrounding)
     return surrounding  # type: ignore[return-value]  # what is no generator function
-

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from orchestrion.client.aio import AsyncOrchestrion
-from orchestrion.client.calls import new_key
+from orchestrion.client.calls import Claiming, claim, new_key
 from orchestrion.client.errors import (
     APIError,
     ConnectionFailed,
@@ -28,24 +29,17 @@ WAIT_SECONDS_AMONG_MANY: Final = 5
 WAITED_SHARE: Final = 0.5
 # While an account may not claim, until somebody has done something about it.
 FORBIDDEN_SECONDS: Final = 60.0
-# A server notices within this time that somebody has hung up.
-HANG_UP_SECONDS: Final = 0.1
 LOG: Final = logging.getLogger("orchestrion.worker")
 _PAYMENT_REQUIRED: Final = 402
 _TOO_MANY: Final = 429
 _FAULT: Final = 500
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim, sent until it is answered: the key makes repeats hand out the same tasks."""
-
-    types: tuple[str, ...]
-    count: int
-    key: str
-
-
 class Till(msgspec.Struct, frozen=True, kw_only=True):
-    """What a claimer works with. `ready` is awaited before a claim, `hand_over` after it."""
+    """What claimers work with. `ready` is awaited before a claim, `hand_over` after it.
+
+    `empty` is awaited after an empty answer, in place of a pause.
+    """
 
     client: AsyncOrchestrion
     name: str
@@ -54,7 +48,6 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
     wait_seconds: int
     ready: Callable[[], Awaitable[None]]
     hand_over: Callable[[Claimed, Lane], Awaitable[None]]
-    # Told of an empty answer; whoever wants no pause after it says so.
     empty: Callable[[Lane], Awaitable[None]] | None = None
 
 
@@ -63,9 +56,10 @@ class Claimer:
 
     def __init__(self, till: Till, lane: Lane) -> None:
         self.reached = False
+        # A claim whose answer nobody knows: what it handed out stands, under its key.
+        self.under_way: Claiming | None = None
         self._till = till
         self._lane = lane
-        self._open: Ask | None = None
         self._empty = Pauses()
         self._away = Pauses()
 
@@ -81,67 +75,59 @@ class Claimer:
                 self._till.slots.give(self._lane, count)
             if claimed.leases:
                 await self._till.hand_over(claimed, self._lane)
-
-    async def recover(self) -> tuple[Ask, Claimed] | None:
-        """After a cancel: give what a claim under way has brought, for it to be released."""
-        if self._open is None:
-            return None
-        await asyncio.sleep(HANG_UP_SECONDS)
-        return self._open, await self._send(self._open, 0)
+            # Others who wait for slots come first.
+            await asyncio.sleep(0)
 
     async def _claim(self, count: int) -> Claimed:
-        ask = Ask(types=self._lane.types, count=count, key=new_key())
+        ask = self._ask(count)
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
+            self.under_way = ask
             try:
-                self._open = ask
-                claimed = await self._send(ask, self._till.wait_seconds)
-                self._open = None
+                # The key makes a repeat hand out the same tasks.
+                claimed = await self._till.client.call(claim(ask))
             except OrchestrionError as error:
-                ask = await self._refused(ask, error)
+                if await self._refused(error):
+                    ask = self._ask(count)
                 continue
-            self._back()
-            self._lane.idle = not claimed.leases
-            if claimed.leases:
-                self._empty.reset()
-                self._till.tally.claims["found"] += 1
-            else:
-                self._till.tally.claims["empty"] += 1
-                await self._rest(loop.time() - began)
+            self.under_way = None
+            await self._answered(claimed, loop.time() - began)
             return claimed
 
-    async def _send(self, ask: Ask, wait_seconds: int) -> Claimed:
-        return await self._till.client.tasks.claim(
-            ask.types,
+    def _ask(self, count: int) -> Claiming:
+        return Claiming(
+            types=self._lane.types,
             worker_id=self._till.name,
-            wait_seconds=wait_seconds,
-            max_tasks=ask.count,
-            idempotency_key=ask.key,
+            wait_seconds=self._till.wait_seconds,
+            max_tasks=count,
+            idempotency_key=new_key(),
         )
 
-    async def _rest(self, waited: float) -> None:
-        if self._till.empty is not None:
-            await self._till.empty(self._lane)
-        elif waited < self._till.wait_seconds * WAITED_SHARE:
-            # The server did not wait: it is stopping, or too busy, or has more who wait.
-            await asyncio.sleep(self._empty.next())
-        else:
+    async def _answered(self, claimed: Claimed, waited: float) -> None:
+        self._back()
+        self._lane.idle = not claimed.leases
+        self._till.tally.claims["found" if claimed.leases else "empty"] += 1
+        if claimed.leases or waited >= max(1.0, self._till.wait_seconds * WAITED_SHARE):
             self._empty.reset()
+        elif self._till.empty is not None:
+            await self._till.empty(self._lane)
+        else:
+            # The server did not wait: it is stopping, or too busy, or too old.
+            await asyncio.sleep(self._empty.next())
 
-    async def _refused(self, ask: Ask, error: OrchestrionError) -> Ask:
-        """Wait as long as it takes; gives the claim to send then."""
+    async def _refused(self, error: OrchestrionError) -> bool:
+        """Wait as long as it takes; tells whether the claim was refused for certain."""
         if isinstance(error, ConnectionFailed | UnreadableAnswer):
-            await self._wait_away(str(error), None)
-            return ask
+            await self._wait_away(error, None)
+            return False
         if not isinstance(error, APIError):
             raise error
         self._till.tally.refused[error.code] += 1
         if error.status >= _FAULT:
-            await self._wait_away(str(error), error.retry_after)
-            return ask
-        # Refused for certain: nothing was handed out under this key.
-        self._open = None
+            await self._wait_away(error, error.retry_after)
+            return False
+        self.under_way = None
         if error.status == _TOO_MANY:
             self._back()
             LOG.info("the server asks to wait: %s", error)
@@ -151,11 +137,11 @@ class Claimer:
             await asyncio.sleep(FORBIDDEN_SECONDS)
         elif not isinstance(error, IdempotencyConflict):
             raise error
-        return Ask(types=ask.types, count=ask.count, key=new_key())
+        return True
 
-    async def _wait_away(self, why: str, asked: float | None) -> None:
-        if self.reached or not self._away.tries:
-            LOG.warning("the server does not answer, trying on: %s", why)
+    async def _wait_away(self, error: Exception, asked: float | None) -> None:
+        if not self._away.tries:
+            LOG.warning("the server does not answer, trying on: %s", error)
         self.reached = False
         await asyncio.sleep(self._away.next(asked))
 
@@ -164,3 +150,8 @@ class Claimer:
             LOG.warning("the server answers again")
         self.reached = True
         self._away.reset()
+
+
+def once_more(ask: Claiming) -> Claiming:
+    """Give the same claim without its wait: it shows what the first has brought."""
+    return replace(ask, wait_seconds=0)

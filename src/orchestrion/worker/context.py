@@ -31,8 +31,10 @@ class TaskLog(logging.LoggerAdapter[logging.Logger]):
     """Names the task in each line, and binds its id, type and attempt to the record."""
 
     def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]  # noqa: ANN401 - the adapter's own types
-    ) -> tuple[Any, MutableMapping[str, Any]]:
+        self,
+        msg: object,
+        kwargs: MutableMapping[str, Any],
+    ) -> tuple[object, MutableMapping[str, Any]]:
         said, kwargs = super().process(msg, kwargs)
         return f"{self.extra['task_id'] if self.extra else ''} {said}", kwargs
 

@@ -1,4 +1,4 @@
-"""Tells the server how attempts ended: what ends while a request is under way goes with the next."""
+"""Tells the server how attempts ended: what ends while a request is under way shares the next."""
 
 import asyncio
 import logging
@@ -19,9 +19,6 @@ _TOO_MANY: Final = 429
 _FAULT: Final = 500
 _UNAUTHORIZED: Final = 401
 
-# Gives for each item what it was refused with, or None.
-Send = Callable[[Sequence[bytes]], Awaitable[Sequence[APIError | None]]]
-
 
 class Parcel(msgspec.Struct, frozen=True):
     """One ending on its way."""
@@ -30,14 +27,21 @@ class Parcel(msgspec.Struct, frozen=True):
     item: bytes
 
 
+# Gives for each ending what it was refused with, or None.
+Send = Callable[[Sequence[Parcel]], Awaitable[Sequence[APIError | None]]]
+
+
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
-    """How endings travel, and who is told what became of one of them."""
+    """How endings travel, and who is told what became of one of them.
+
+    `over`: the attempt was not this worker's any more. `refused`: for good, for the reason given.
+    """
 
     send: Send
-    items_max: int = ITEMS_MAX
     delivered: Callable[[Work], None]
     over: Callable[[Work, str], None]
     refused: Callable[[Work, APIError], None]
+    items_max: int = ITEMS_MAX
 
 
 class Delivery:
@@ -76,7 +80,7 @@ class Delivery:
 
     async def _send(self, batch: list[Parcel]) -> None:
         try:
-            answers = await self._ways.send([parcel.item for parcel in batch])
+            answers = await self._ways.send(batch)
         except APIError as error:
             if not _may_pass(error) and len(batch) > 1:
                 # One of them spoils it for all: each has to speak for itself.

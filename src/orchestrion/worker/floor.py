@@ -22,7 +22,7 @@ class Floor:
         for work in works:
             if work.take():
                 self._running[work] = asyncio.create_task(
-                    self._attempt(work), name=f"orchestrion {work.task_id}"
+                    self._attempt(work), name=f"orchestrion {work}"
                 )
         self._tell(Begun(told))
 
@@ -36,11 +36,6 @@ class Floor:
         """Stop every attempt."""
         for work in list(self._running):
             self.end(work, why)
-
-    async def emptied(self, seconds: float) -> None:
-        """Wait until every coroutine has ended, or so long."""
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=seconds)
 
     async def _attempt(self, work: Work) -> None:
         attempt = Attempt(work.handler, work.context, self._equipment)

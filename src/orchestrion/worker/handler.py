@@ -56,9 +56,7 @@ class Handler:
         """Resolve the annotations; later than decoration, for they may name what comes after."""
         hints = _hints(self.function)
         wanted = [hints.get(each.name, Any) for each in self._takes]
-        told = [
-            _is_context(hint) or (at > 0 and hint is Any) for at, hint in enumerate(wanted)
-        ]
+        told = [_is_context(hint) or (at > 0 and hint is Any) for at, hint in enumerate(wanted)]
         if told.count(True) > 1 or told.count(False) > 1:
             raise TypeError(
                 f"the handler of {self.type!r} takes a payload and a Context at most: "

@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from orchestrion.client.aio import AsyncOrchestrion
+from orchestrion.client.calls import GivingBack, release
 from orchestrion.client.errors import APIError
 from orchestrion.client.keeping import Keeper, Kept
 from orchestrion.client.task import Claimed
 from orchestrion.worker.context import Context, State
-from orchestrion.worker.delivery import Delivery, Ways
+from orchestrion.worker.delivery import Delivery, Parcel, Ways
 from orchestrion.worker.floor import Floor
 from orchestrion.worker.handler import Handler
 from orchestrion.worker.reports import Completed, Failed, Released, Report, cut
@@ -28,6 +30,7 @@ TAKE_SECONDS: Final = 5.0
 # Endings that wait to be sent, beyond which nothing more is claimed.
 UNSENT_MAX: Final = 1_000
 RELEASES_AT_ONCE: Final = 8
+STOPPING: Final = "The worker is shutting down"
 LOG: Final = logging.getLogger("orchestrion.worker")
 
 
@@ -51,16 +54,39 @@ class Office:
         self.running: set[Work] = set()
         self.unsent: set[Work] = set()
         self.settled = 0
+        # After this what a handler leaves undone is given back.
+        self.closing = False
         self.changed = asyncio.Event()
         self._crew = crew
         self._loop = asyncio.get_running_loop()
         self._works: dict[Kept, Work] = {}
         self._messages: deque[Message] = deque()
         self._poked = False
-        several_to = partial(self._several, crew.client)
-        self._completing = self._delivery(partial(several_to, COMPLETE), self._result_refused)
-        self._failing = self._delivery(partial(several_to, FAIL), self._fail_refused)
-        self._releasing = self._delivery(self._release, self._fail_refused, RELEASES_AT_ONCE)
+        self._completing = Delivery(
+            Ways(
+                send=partial(self._send, COMPLETE),
+                delivered=partial(self._finished, ending="completed"),
+                over=self._over,
+                refused=self._result_refused,
+            )
+        )
+        self._failing = Delivery(
+            Ways(
+                send=partial(self._send, FAIL),
+                delivered=partial(self._finished, ending="failed"),
+                over=self._over,
+                refused=self._refused,
+            )
+        )
+        self._releasing = Delivery(
+            Ways(
+                send=self._release,
+                delivered=partial(self._finished, ending="released"),
+                over=self._over,
+                refused=self._refused,
+                items_max=RELEASES_AT_ONCE,
+            )
+        )
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -117,6 +143,8 @@ class Office:
         if work.settled:
             return
         work.settled = True
+        if report is None and self.closing:
+            report = Released(reason=STOPPING)
         if report is None:
             self._finished(work, "discarded")
         else:
@@ -153,17 +181,54 @@ class Office:
         self.changed.set()
 
     def _note_time(self, work: Work) -> None:
-        seconds = self._loop.time() - work.began_at
-        self._crew.tally.note_time(work.handler.type, seconds)
+        self._crew.tally.note_time(work.handler.type, time.monotonic() - work.began_at)
 
     def _post(self, work: Work, report: Report) -> None:
         held = work.kept.held
         if isinstance(report, Completed):
-            self._completing.put(work, item_of(held, report), "completed")
+            self._completing.put(work, item_of(held, report))
         elif isinstance(report, Failed):
-            self._failing.put(work, item_of(held, report), "failed")
+            self._failing.put(work, item_of(held, report))
         else:
-            self._releasing.put(work, msgspec.json.encode([held, report.reason]), "released")
+            self._releasing.put(work, report.reason.encode())
+
+    async def _send(self, path: str, parcels: Sequence[Parcel]) -> Sequence[APIError | None]:
+        call = several(path, [parcel.item for parcel in parcels])
+        self._crew.tally.batches += 1
+        return await self._crew.client.call(call)
+
+    async def _release(self, parcels: Sequence[Parcel]) -> Sequence[APIError | None]:
+        return await asyncio.gather(*map(self._release_one, parcels))
+
+    async def _release_one(self, parcel: Parcel) -> APIError | None:
+        held = parcel.work.kept.held
+        reason = GivingBack(reason=parcel.item.decode())
+        try:
+            await self._crew.client.call(release(held.task.id, held.lease_token, reason))
+        except APIError as error:
+            return error
+        return None
+
+    def _finished(self, work: Work, ending: str) -> None:
+        """Let go of a lease: the server has had the last word on it."""
+        self._crew.keeper.drop(work.kept)
+        self._works.pop(work.kept, None)
+        self.unsent.discard(work)
+        self._crew.tally.ended[work.handler.type, ending] += 1
+        self.settled += 1
+        self.changed.set()
+
+    def _over(self, work: Work, why: str) -> None:
+        _warn_lost(work, why)
+        self._finished(work, "lost")
+
+    def _result_refused(self, work: Work, error: APIError) -> None:
+        LOG.error("%s: its result was refused: %s", work, error)
+        self._post(work, Failed(reason=cut(f"Result refused: {error.message}")))
+
+    def _refused(self, work: Work, error: APIError) -> None:
+        LOG.error("%s: what became of it could not be told: %s", work, error)
+        self._finished(work, "discarded")
 
     def _on_lost(self, kept: Kept) -> None:
         if not self._loop.is_closed():
@@ -177,6 +242,13 @@ class Office:
         _warn_lost(work, "it was not renewed in time, or somebody ended it")
         self._finished(work, "lost")
         if self.floor is not None:
-            self._crew.floor_loop.call_soon_threadsafe(
-                self.floor.end, work, "the lease is lost"
-            )
+            self._crew.floor_loop.call_soon_threadsafe(self.floor.end, work, "the lease is lost")
+
+
+def _warn_lost(work: Work, why: str) -> None:
+    LOG.warning(
+        "%s: lease lost %.1f s after it was last confirmed (%s); its result is discarded",
+        work,
+        work.kept.silent_seconds,
+        why,
+    )

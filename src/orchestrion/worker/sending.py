@@ -51,9 +51,7 @@ def item_of(held: Held, report: Completed | Failed) -> bytes:
         )
     else:
         result = None if report.result is None else msgspec.Raw(report.result)
-        ending = _Ending(
-            id=identity, lease_token=token, result=result, output_id=report.output_id
-        )
+        ending = _Ending(id=identity, lease_token=token, result=result, output_id=report.output_id)
     return encoded(ending)
 
 

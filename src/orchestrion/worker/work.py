@@ -1,6 +1,7 @@
 """One attempt on its way through the worker, and what the two sides tell each other of it."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -22,7 +23,7 @@ class Work:
         self.lane = lane
         # The office decides how it ends, once; what comes later is discarded.
         self.settled = False
-        self.began_at = kept.confirmed_at
+        self.began_at = time.monotonic()
         self._right = threading.Lock()
 
     def take(self) -> bool:

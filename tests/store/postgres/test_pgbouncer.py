@@ -16,6 +16,7 @@ from orchestrion.core.instants import DAY, HOUR, Instant
 from orchestrion.core.listing import PageQuery
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
 from orchestrion.core.purchase import FIRST_UNSETTLED
+from orchestrion.core.stats import Counts, Happened
 from orchestrion.core.task import Status
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader
@@ -247,6 +248,16 @@ def fill(database: PostgresDatabase) -> tuple[str, str]:
     asks = Asks(account_id=ACCOUNT_ID, at={"report": NOW})
     database.insert("worker_asks", ("account_id", "asked"), [rows.asks_row(asks)])
     add_purchases(database, PURCHASE)
+    database.insert(
+        "task_counts",
+        ("account_id", "type", *Counts.__struct_fields__),
+        [(ACCOUNT_ID, "report", *[0] * len(Counts.__struct_fields__))],
+    )
+    database.insert(
+        "task_minutes",
+        ("account_id", "type", "minute_at", *Happened.__struct_fields__),
+        [(ACCOUNT_ID, "", 0, *[1] * len(Happened.__struct_fields__))],
+    )
     return add_key(database, ACCOUNT_ID)
 
 
@@ -277,6 +288,10 @@ async def read_everything(reader: Reader, key_hash: bytes) -> None:
     assert await reader.newest_purchase(ACCOUNT_ID) == PURCHASE
     assert await reader.purchase_of_order(PURCHASE.order_id or "") == PURCHASE
     assert await reader.unsettled_purchases(FIRST_UNSETTLED, 50) == [PURCHASE]
+    assert (await reader.task_counts(ACCOUNT_ID, 10)).by_type
+    assert await reader.task_minutes(ACCOUNT_ID, [""], [Instant(0)])
+    assert await reader.minutes_before(NOW, 50)
+    assert await reader.idle_types(ACCOUNT_ID, 50) == ["report"]
     assert (await reader.counts())[Status.COMPLETED] == 1
 
 

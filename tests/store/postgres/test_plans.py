@@ -91,6 +91,9 @@ def filling(many: int) -> list[str]:
         series("request_counts", FEW, "'acct_' || n, 'key_' || n, 'reads', n, n"),
         series("worker_asks", FEW, "'acct_' || n, '{}'"),
         series("purchases", many // 10, PURCHASE),
+        # One account has many types, and another nothing that happened long ago.
+        series("task_counts", many // 5, "'acct_' || n % 4, 'type_' || n, n % 3, 0, 0, 0, 0"),
+        series("task_minutes", many // 5, "'acct_' || n % 3, 'type_' || n, n, 1, 1, 1, 0, 0, 0"),
         tasks(MIXED, 0, many // 5, type="(array['report', 'mail'])[1 + n % 2]", priority="n % 101"),
         tasks(LATER, 0, FEW),
         tasks(LATER, FEW, many, priority="100", scheduled_at=SOON, due_at=SOON),
@@ -119,6 +122,8 @@ ONE_OF_EACH: Final = (
     "insert into request_counts values ('acct_x', 'key_x', 'reads', 0, 0)",
     "insert into worker_asks values ('acct_x', '{}')",
     ONE_PURCHASE,
+    "insert into task_counts values ('acct_x', '', 1, 0, 0, 0, 0)",
+    "insert into task_minutes values ('acct_x', '', 0, 1, 0, 0, 0, 0, 0)",
     tasks("acct_x", 0, 1),
     "vacuum analyze",
 )
@@ -144,6 +149,8 @@ PURCHASES: Final = [f"pur_{number:026d}" for number in (100, 102)]
 EVER: Final = (None, "tsk_" + ulid(NOW, 0), PAGE)
 NONE: Final = [None] * BATCH
 ONES: Final = [1] * BATCH
+TYPES: Final = [f"type_{number}" for number in range(4)]
+TYPES_OF_MIXED: Final = ["type_0", "type_12", "type_24"]
 # No priority is known, and no lease that ended.
 HEAD: Final[tuple[list[int], list[int], int]] = ([], [], 0)
 
@@ -231,6 +238,16 @@ ASKS: Final = {
         2,
     ),
     "list_unsettled_purchases": Ask("list_unsettled_purchases", (NOW, 1_000, "", 8), 8),
+    "add_counts": Ask("add_counts", (list(ACCOUNTS), TYPES[:4], *[ONES[:4]] * 5), 4),
+    "add_minutes": Ask("add_minutes", (list(ACCOUNTS[:3]), TYPES[:3], *[ONES[:3]] * 7), 3),
+    "delete_minutes": Ask("delete_minutes", ([MIXED] * 3, TYPES_OF_MIXED, [0, 12, 24]), 3),
+    "delete_idle_types": Ask("delete_idle_types", (MIXED, TYPES_OF_MIXED), 3),
+    "load_task_counts": Ask("load_task_counts", (MIXED, PAGE), PAGE),
+    "oldest_pending": Ask("oldest_pending", (None, MIXED)),
+    "oldest_pending, much has ended": Ask("oldest_pending", (None, OVER)),
+    "load_task_minutes": Ask("load_task_minutes", (MIXED, TYPES_OF_MIXED, [0, 12]), 2),
+    "list_minutes_before": Ask("list_minutes_before", (MANY, PAGE), PAGE),
+    "list_idle_types": Ask("list_idle_types", (MIXED, PAGE), 3 * PAGE),
     "load_tasks": Ask("load_tasks", (None, LATER, IDS), BATCH),
     "load_marks": Ask("load_marks", (LATER, IDS), BATCH),
     "load_principal": Ask("load_principal", (b"hash_7",)),

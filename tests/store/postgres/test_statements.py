@@ -18,7 +18,8 @@ TEXT: Final = files(PACKAGE).joinpath("queries.sql").read_text("utf-8")
 # A list of pairs has a form of its own, which is named after the form for one account.
 OF_MANY: Final = "_of_many"
 TENANTS: Final = re.compile(
-    r"\b(?:from|into|update|join)\s+(tasks|idempotency_keys|request_counts)\b"
+    r"\b(?:from|into|update|join)\s+"
+    r"(tasks|idempotency_keys|request_counts|task_counts|task_minutes)\b"
 )
 # Reads for jobs and metrics, over all accounts and without a lock.
 OVER_ALL: Final = {

@@ -1248,7 +1248,7 @@ select * from unnest(
   $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
   $8::bigint[], $9::bigint[]
 )
-on conflict (account_id, type, minute_at) do update
+on conflict (account_id, minute_at, type) do update
 set created = task_minutes.created + excluded.created,
   claimed = task_minutes.claimed + excluded.claimed,
   completed = task_minutes.completed + excluded.completed,
@@ -1257,74 +1257,60 @@ set created = task_minutes.created + excluded.created,
   cancelled = task_minutes.cancelled + excluded.cancelled;
 
 -- name: delete_minutes
--- Rides on the primary key of task_minutes. Waits for nobody: who else deletes one does so for good.
+-- Rides on the primary key of task_minutes. Rows come sorted, as above.
 delete from task_minutes as kept
-using (
-  select old.account_id, old.type, old.minute_at
-  from unnest($1::text[], $2::text[], $3::bigint[]) as gone (account_id, type, minute_at)
-  cross join lateral (
-    select account_id, type, minute_at
-    from task_minutes
-    where account_id = gone.account_id and type = gone.type and minute_at = gone.minute_at
-    for update skip locked
-  ) as old
-) as gone
-where kept.account_id = any (array[gone.account_id]) and kept.type = any (array[gone.type])
-  and kept.minute_at between gone.minute_at and gone.minute_at;
+using unnest($1::text[], $2::text[], $3::bigint[]) as gone (account_id, type, minute_at)
+where kept.account_id = any (array[gone.account_id])
+  and kept.minute_at = any (array[gone.minute_at]) and kept.type between gone.type and gone.type;
 
 -- name: delete_idle_types
--- Rides on the primary key of task_counts; spares what has tasks again. Waits for nobody: what is
--- being written is not idle.
+-- Rides on the primary key of task_counts; spares what has tasks again. It waits for nobody, for by
+-- now others may wait for this batch: what is just being written is not idle.
 delete from task_counts as kept
 using (
-  select idle.account_id, idle.type
-  from unnest($1::text[], $2::text[]) as named (account_id, type)
-  cross join lateral (
-    select account_id, type
-    from task_counts
-    where account_id = named.account_id and type = named.type
-      and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0
-    for update skip locked
-  ) as idle
+  select account_id, type
+  from task_counts
+  where account_id = $1 and type = any($2::text[])
+    and pending = 0 and claimed = 0 and completed = 0 and dead_letter = 0 and cancelled = 0
+  for update skip locked
 ) as idle
 where kept.account_id = any (array[idle.account_id]) and kept.type between idle.type and idle.type;
 
 -- name: load_task_counts
--- Rides on the primary key of task_counts, where what all types have together comes first; and on
--- tasks_pending, whose first row is the oldest: ids tell when a task was created.
+-- Rides on the primary key of task_counts: what all types have together comes first.
+select type, pending, claimed, completed, dead_letter, cancelled
+from task_counts
+where account_id = $1
+order by type
+limit $2;
+
+-- name: oldest_pending
+-- Rides on tasks_pending, whose first row is the oldest: ids tell when a task was created.
 select coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now,
-  oldest.created_at, kept.*
-from (values (1)) as one cross join lateral (
-  select (
-    select created_at from tasks
+  (
+    select created_at
+    from tasks
     where account_id = $2 and status = 'pending'
     order by id
     limit 1
-  ) as created_at
-) as oldest left join lateral (
-  select type, pending, claimed, completed, dead_letter, cancelled
-  from task_counts
-  where account_id = $2
-  order by type
-  limit $3
-) as kept on true;
+  ) as created_at;
 
 -- name: load_task_minutes
--- Rides on the primary key of task_minutes, once for each type.
-select kept.*
-from unnest($2::text[]) as asked (type) cross join lateral (
-  select type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
-  from task_minutes
-  where account_id = $1 and type = asked.type and minute_at >= $3
-  offset 0
-) as kept;
+-- Rides on the primary key of task_minutes, once for each minute and type.
+select type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+from task_minutes
+where account_id = $1 and minute_at = any($3::bigint[]) and type = any($2::text[]);
 
 -- name: list_minutes_before
--- Rides on task_minutes_by_age.
-select account_id, type, minute_at
-from task_minutes
-where minute_at <= $1
-order by minute_at
+-- Rides on the primary keys of accounts and task_minutes, account by account.
+select old.account_id, old.type, old.minute_at
+from accounts cross join lateral (
+  select account_id, type, minute_at
+  from task_minutes
+  where account_id = accounts.id and minute_at <= $1
+  order by minute_at
+  limit $2
+) as old
 limit $2;
 
 -- name: list_idle_types

@@ -22,7 +22,7 @@ from orchestrion.core.view import TypeKey
 from orchestrion.core.watching import Marks
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
-from orchestrion.store.postgres import explaining, looking, numbering
+from orchestrion.store.postgres import explaining, looking
 from orchestrion.store.postgres.connecting import Pool, begin, roll_back
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.session import Session
@@ -211,14 +211,20 @@ class PostgresReader:
 
     async def task_counts(self, account_id: AccountId, limit: int) -> Standing:
         """Read an account's counts of so many types, and since when the oldest task waits."""
-        found = await _fetch(self._quick, "load_task_counts", self._moment(), account_id, limit)
-        return numbering.standing(found)
+        found = await _fetch(self._quick, "load_task_counts", account_id, limit)
+        ((now, oldest_at),) = await _fetch(
+            self._quick, "oldest_pending", self._moment(), account_id
+        )
+        by_type = dict(rows.counts_of(tuple(row)) for row in found)
+        return Standing(now=now, by_type=by_type, oldest_pending_at=oldest_at)
 
     async def task_minutes(
-        self, account_id: AccountId, types: Sequence[str], since: Instant
+        self, account_id: AccountId, types: Sequence[str], minutes: Sequence[Instant]
     ) -> list[Minute]:
-        """Read what happened to tasks of some types from a minute on."""
-        found = await _fetch(self._quick, "load_task_minutes", account_id, list(types), since)
+        """Read what happened to tasks of some types in some minutes."""
+        found = await _fetch(
+            self._quick, "load_task_minutes", account_id, list(types), list(minutes)
+        )
         return [rows.minute_of_row(tuple(row)) for row in found]
 
     async def minutes_before(

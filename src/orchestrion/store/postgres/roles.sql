@@ -49,7 +49,7 @@ declare
 begin
   foreach name in array array[
     'schema_migrations', 'accounts', 'api_keys', 'tasks', 'idempotency_keys', 'request_counts',
-    'worker_asks', 'purchases', 'copies'
+    'worker_asks', 'purchases', 'copies', 'task_counts', 'task_minutes'
   ] loop
     if to_regclass('public.' || name) is not null then
       execute format('alter table public.%I owner to orchestrion_owner', name);

@@ -20,7 +20,7 @@ async def save(session: Session, view: View) -> int:
         if listed:
             await session.execute(SQL[statement], *_columns(listed))
             count += len(listed)
-    return count
+    return count + await _forget_types(session, view)
 
 
 def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
@@ -41,8 +41,16 @@ def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
     changes = view.tally.changes()
     yield "add_counts", rows.counts_rows(changes)
     yield "add_minutes", rows.minutes_rows(changes, view.now)
-    yield "delete_minutes", view.old_minutes
-    yield "delete_idle_types", view.idle_types
+    yield "delete_minutes", sorted(view.old_minutes)
+
+
+async def _forget_types(session: Session, view: View) -> int:
+    by_account: dict[AccountId, list[str]] = {}
+    for account_id, type_ in view.idle_types:
+        by_account.setdefault(account_id, []).append(type_)
+    for account_id, types in by_account.items():
+        await session.execute(SQL["delete_idle_types"], account_id, types)
+    return len(by_account)
 
 
 def _account_row(view: View, account_id: AccountId) -> rows.Row:

@@ -205,8 +205,5 @@ create table task_minutes (
   failed bigint not null,
   dead_lettered bigint not null,
   cancelled bigint not null,
-  primary key (account_id, type, minute_at)
+  primary key (account_id, minute_at, type)
 ) with (fillfactor = 50);
-
--- Retention of minutes.
-create index task_minutes_by_age on task_minutes (minute_at);

@@ -28,10 +28,13 @@ def standing(
 
 
 def minutes(
-    connection: apsw.Connection, account_id: AccountId, types: Sequence[str], since: Instant
+    connection: apsw.Connection,
+    account_id: AccountId,
+    types: Sequence[str],
+    begun: Sequence[Instant],
 ) -> list[Minute]:
-    """Read what happened from a minute on."""
-    asked = [(account_id, type_, since) for type_ in types]
+    """Read what happened in the minutes that began then."""
+    asked = [(account_id, minute_at, type_) for minute_at in begun for type_ in types]
     return list(map(rows.minute_of_row, connection.executemany(SQL["load_task_minutes"], asked)))
 
 

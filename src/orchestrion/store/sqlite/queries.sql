@@ -435,7 +435,7 @@ insert into task_minutes (
   account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
 )
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-on conflict (account_id, type, minute_at) do update
+on conflict (account_id, minute_at, type) do update
 set created = created + excluded.created, claimed = claimed + excluded.claimed,
   completed = completed + excluded.completed, failed = failed + excluded.failed,
   dead_lettered = dead_lettered + excluded.dead_lettered,
@@ -460,10 +460,10 @@ order by type
 limit :limit;
 
 -- name: load_task_minutes
--- Rides on the primary key of task_minutes, once for each type.
+-- Rides on the primary key of task_minutes, once for each minute and type.
 select type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
 from task_minutes
-where account_id = ?1 and type = ?2 and minute_at >= ?3;
+where account_id = ?1 and minute_at = ?2 and type = ?3;
 
 -- name: oldest_pending
 -- Rides on tasks_pending, whose first row is the oldest: ids tell when a task was created.

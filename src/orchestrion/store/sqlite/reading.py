@@ -199,11 +199,11 @@ class SqliteReader:
         )
 
     async def task_minutes(
-        self, account_id: AccountId, types: Sequence[str], since: Instant
+        self, account_id: AccountId, types: Sequence[str], minutes: Sequence[Instant]
     ) -> list[Minute]:
-        """Read what happened to tasks of some types from a minute on."""
+        """Read what happened to tasks of some types in some minutes."""
         return await self._quick.run(
-            lambda one: numbering.minutes(one, account_id, types, since)
+            lambda one: numbering.minutes(one, account_id, types, minutes)
         )
 
     async def minutes_before(

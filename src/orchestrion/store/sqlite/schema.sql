@@ -175,7 +175,7 @@ create table task_minutes (
   failed integer not null,
   dead_lettered integer not null,
   cancelled integer not null,
-  primary key (account_id, type, minute_at)
+  primary key (account_id, minute_at, type)
 ) strict, without rowid;
 
 -- Retention of minutes.

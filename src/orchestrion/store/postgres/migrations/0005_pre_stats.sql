@@ -22,13 +22,10 @@ create table task_minutes (
   failed bigint not null,
   dead_lettered bigint not null,
   cancelled bigint not null,
-  primary key (account_id, type, minute_at)
+  primary key (account_id, minute_at, type)
 ) with (fillfactor = 50);
 
--- Retention of minutes.
-create index task_minutes_by_age on task_minutes (minute_at);
-
--- Tasks are counted this once. Whoever changed them without counting has ended before.
+-- What is there is counted; what servers of the version before change from now on, 0006 adds.
 insert into task_counts (
   account_id, type, pending, claimed, completed, dead_letter, cancelled
 )

@@ -22,13 +22,13 @@ create table task_minutes (
   failed integer not null,
   dead_lettered integer not null,
   cancelled integer not null,
-  primary key (account_id, type, minute_at)
+  primary key (account_id, minute_at, type)
 ) strict, without rowid;
 
 -- Retention of minutes.
 create index task_minutes_by_age on task_minutes (minute_at);
 
--- Tasks are counted this once. Whoever changed them without counting has ended before.
+-- What is there is counted this once; from now on who changes a task counts it.
 insert into task_counts (
   account_id, type, pending, claimed, completed, dead_letter, cancelled
 )

@@ -1,0 +1,46 @@
+"""`orchestrion top`: an account in numbers, live."""
+
+from time import sleep
+
+import click
+import msgspec
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from orchestrion.cli.answers import whole
+from orchestrion.cli.options import at_server
+from orchestrion.cli.printing import Shape
+from orchestrion.cli.reaching import Session
+from orchestrion.cli.screen import every, show
+from orchestrion.cli.stats_table import picture
+from orchestrion.client import insight
+
+
+@click.command
+@every
+@at_server()
+def top(session: Session, interval: float) -> None:
+    """Watch the counts and rates of your tasks live; q leaves.
+
+    Off a terminal it prints a JSON object with the numbers on each line.
+    """
+    if session.printer.list_shape() is Shape.TABLE:
+        show(session.printer, interval, lambda: _screen(session, interval))
+        return
+    try:
+        while True:
+            session.printer.line(_numbers(session)[1])
+            sleep(interval)
+    except KeyboardInterrupt:
+        # The usual way to leave.
+        return
+
+
+def _numbers(session: Session) -> tuple[insight.Stats, msgspec.Raw]:
+    return session.client.call(whole(insight.stats()))
+
+
+def _screen(session: Session, interval: float) -> RenderableType:
+    numbers, _ = _numbers(session)
+    foot = f"{session.target.url}  every {interval:g} s  q leaves"
+    return Group(picture(numbers), Text(), Text(foot, "dim"))

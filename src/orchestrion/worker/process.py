@@ -1,0 +1,85 @@
+"""A worker as a process: its signals, its log, and the exit code it ends with."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NoReturn, Protocol
+
+from orchestrion.client.errors import APIError, ConfigurationError
+
+USAGE: Final = 2
+UNAUTHORIZED: Final = 5
+FAILURE: Final = 1
+FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
+LOG: Final = logging.getLogger("orchestrion")
+_UNAUTHORIZED_STATUS: Final = 401
+
+
+class Runs(Protocol):
+    """What is run: a Worker."""
+
+    async def serve(self) -> None: ...
+    def check(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+def run_process(worker: Runs) -> None:
+    """Serve until a signal; raises SystemExit where that is impossible."""
+    _configure_log()
+    try:
+        worker.check()
+    except (TypeError, ValueError) as error:
+        _exit(str(error), USAGE, error)
+    try:
+        with _signals(worker):
+            asyncio.run(worker.serve())
+    except APIError as error:
+        refused = error.status == _UNAUTHORIZED_STATUS
+        _exit(str(error), UNAUTHORIZED if refused else FAILURE, error)
+    except ConfigurationError as error:
+        _exit(str(error), USAGE, error)
+
+
+def _exit(said: str, code: int, error: Exception) -> NoReturn:
+    sys.stderr.write(f"orchestrion worker: {said}\n")
+    raise SystemExit(code) from error
+
+
+@contextmanager
+def _signals(worker: Runs) -> Iterator[None]:
+    """Stop at the first signal, end at the second."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told = False
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            os._exit(128 + number)
+        told = True
+        worker.leave()
+
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(kind, on_signal) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
+
+
+def _configure_log() -> None:
+    # Whoever has configured logging has a wish of their own.
+    if LOG.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(FORMAT))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
