@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -26,13 +27,17 @@ class Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Have something done there."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """Have something done there, awaited here."""
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await asyncio.wrap_future(self.begin(work))
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Have something done there, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
+        return self.begin(work).result(PATIENCE_SECONDS)
 
     def close(self) -> None:
         """End the thread."""
@@ -116,7 +121,7 @@ class AsyncBridge(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await request.aread()
-        return await self._loop.submit(self._network.carry(request))
+        return await self._loop.ask(self._network.carry(request))
 
 
 class Application:
@@ -157,14 +162,16 @@ def hosting(database: Database) -> Iterator[Application]:
     try:
         opened: asyncio.Queue[Application] = asyncio.Queue()
         ended = asyncio.Event()
-        serving = asyncio.run_coroutine_threadsafe(
-            _host(loop, database, opened, ended), loop._loop  # noqa: SLF001
-        )
+        serving = loop.begin(_host(loop, database, opened, ended))
         yield loop.do(opened.get())
-        loop._loop.call_soon_threadsafe(ended.set)
+        loop.do(_set(ended))
         serving.result(PATIENCE_SECONDS)
     finally:
         loop.close()
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
 
 
 async def _host(loop: Loop, database: Database, opened: Any, ended: Any) -> None:

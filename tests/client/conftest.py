@@ -46,6 +46,8 @@ def connect(application: Application, request: pytest.FixtureRequest) -> Iterato
             made.append(Orchestrion(transport=application.bridge, **options))
         else:
             made.append(twins.opened(loop, transport=application.async_bridge, **options))
+        # Pauses have tests of their own.
+        made[-1].exchange.draw = lambda: 0.01
         return cast("Orchestrion", made[-1])
 
     yield make

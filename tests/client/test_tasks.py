@@ -1,6 +1,6 @@
 """Every operation, asked of the real application by both clients."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -34,17 +34,33 @@ def test_a_task_shows_the_json_it_was_read_from(client: Orchestrion) -> None:
     assert task.raw["agent_contract"]["version"] == "1"
 
 
-@pytest.mark.parametrize("run_at", ["+15m", timedelta(minutes=15), "+900s"])
+@pytest.mark.parametrize("run_at", ["+15m", "+900s", timedelta(minutes=15)])
 def test_a_task_can_be_planned_from_now(
     client: Orchestrion, run_at: str | timedelta, application: Application
 ) -> None:
-    # The application's clock stands elsewhere: only the distance to the local one is certain.
-    now = datetime.now(UTC)
-    application.harness.clock.set_to(now) if False else None
-    before = datetime.now(UTC) + timedelta(minutes=15)
-    task = client.tasks.create(TYPE, {}, run_at=run_at)
-    assert task.scheduled_at is not None
-    assert abs(task.scheduled_at - before) < timedelta(seconds=10)
+    now = datetime.fromtimestamp(application.harness.clock.now() / 1000, UTC)
+    client.exchange.present = lambda: now
+
+    assert client.tasks.create(TYPE, {}, run_at=run_at).scheduled_at == now + timedelta(minutes=15)
+
+
+def test_a_task_can_be_planned_for_an_instant(
+    client: Orchestrion, application: Application
+) -> None:
+    now = datetime.fromtimestamp(application.harness.clock.now() / 1000, UTC)
+    later = (now + timedelta(days=2)).astimezone(timezone(timedelta(hours=-7)))
+
+    assert client.tasks.create(TYPE, {}, run_at=later).scheduled_at == later
+    assert client.tasks.create(TYPE, {}, run_at=later.isoformat()).scheduled_at == later
+
+
+@pytest.mark.parametrize("run_at", ["15m", "+15 m", "soon", "2026-11-22T08:00:00", "+1w", ""])
+def test_a_time_that_is_none_is_refused_before_it_is_sent(
+    client: Orchestrion, network: Network, run_at: str
+) -> None:
+    with pytest.raises(ValueError, match="run_at"):
+        client.tasks.create(TYPE, {}, run_at=run_at)
+    assert network.requests == []
 
 
 def test_a_list_is_followed_to_its_end(client: Orchestrion) -> None:

@@ -62,7 +62,7 @@ def test_the_readme_names_every_command_that_a_group_of_them_has() -> None:
 
     for name in main.list_commands(context):
         group = main.get_command(context, name)
-        shown = re.findall(rf"^\.venv/bin/orchestrion {name}\b(.*)$", readme, re.MULTILINE)
+        shown = re.findall(rf"^orchestrion {name}\b(.*)$", readme, re.MULTILINE)
         assert shown, name
         if isinstance(group, click.Group):
             assert all(verb in " ".join(shown) for verb in group.commands), name

@@ -17,16 +17,16 @@ from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served, free_port
 from tests.e2e.worker_processes import Run, Workforce, workforce
 
 SEED: Final = 20_261_122
-TASKS: Final = 800
-WORKERS: Final = 2
+TASKS: Final = 10_000
+WORKERS: Final = 8
 SLOTS: Final = 20
-KILLS: Final = 4
-RESTART_AT: Final = 2
+KILLS: Final = 20
+RESTART_AT: Final = 10
 LEASE_SECONDS: Final = 30
-BLOCKED_SECONDS: Final = 40
+BLOCKED_SECONDS: Final = 2 * LEASE_SECONDS + 2
 HANDLER_SECONDS: Final = (0.2, 0.8)
-# So many runs begin between two kills, at least and at most.
-RUNS_APART: Final = (150, 450)
+# So many runs begin between two kills, at least and at most: the kills are over before the work.
+RUNS_APART: Final = (TASKS * 3 // KILLS // 10, TASKS * 9 // KILLS // 10)
 WHOLE_SECONDS: Final = 150.0
 POLL_SECONDS: Final = 0.05
 

@@ -20,7 +20,7 @@ from tests.e2e.serving import PATIENCE_SECONDS, clean_variables
 BLOCK_SECONDS = 60
 _PROMPT = "$ "
 _WATCHING = re.compile(r"orchestrion (?:top\b|tasks (?:watch|tail))")
-_LONG = re.compile(rf"orchestrion worker (?:run|exec)|{_WATCHING.pattern}")
+_LONG = re.compile(rf"python worker\.py|orchestrion worker (?:run|exec)|{_WATCHING.pattern}")
 # A worker drains and ends well; whoever watches says that it was interrupted.
 _ENDINGS = {signal.SIGTERM: {0}, signal.SIGINT: {0, 130}}
 
@@ -79,6 +79,7 @@ class Typist:
             "orchestrion", _PROGRAM.format(python=sys.executable, patience=PATIENCE_SECONDS)
         )
         self._write("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        self._write("activate", "")
         path = [str(self._scripts), *map(str, programs), os.environ["PATH"]]
         root = str(Path(__file__).parents[2])
         self._variables = {

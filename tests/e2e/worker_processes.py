@@ -76,7 +76,7 @@ class Workforce:
         variables = {"CONCURRENCY": str(concurrency), "GRACE": str(grace)}
         with (self._folder / f"{program}-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*PROGRAM[:1], "-c", f"from {program} import worker; worker.run()"],
+                [*PROGRAM, "worker", "run", f"{program}:worker"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -21,6 +21,8 @@ from orchestrion.store.sqlite.store import WAL_PAGES_MAX
 MIB: Final = 1024 * 1024
 FREE_BYTES_MIN: Final = 100 * MIB
 FREE_BYTES_GOOD: Final = 1024 * MIB
+# A server cuts the log above its bound, and may have to wait for readers a moment.
+LOG_ROOM: Final = 1.5
 # What SQLite answers where a commit waits for the disk.
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
 _WAITS: Final = 2
@@ -28,20 +30,19 @@ _WAITS: Final = 2
 
 def database_findings(options: DatabaseOptions) -> list[Finding]:
     """Look at schema, version, settings and space."""
+    address = options.address
+    # Before anything opens the file: whoever closes it last may empty its log.
+    log_bytes = _log_bytes(address.path) if isinstance(address, SqliteFile) else 0
     try:
         status = asyncio.run(operator_of(options).status())
     except (StoreRefused, Unavailable) as error:
         return [bad("database", str(error), "orchestrion db status")]
     return [
-        good("database", f"database {status.database}: {status.server}, {_size(status)}"),
+        good("database", f"database {status.database}: {status.server}, {_mib(status.size_bytes)}"),
         _schema(status),
         *map(_setting, status.checks),
-        *(_file(options.address.path) if isinstance(options.address, SqliteFile) else ()),
+        *(_file(address.path, log_bytes) if isinstance(address, SqliteFile) else ()),
     ]
-
-
-def _size(status: Status) -> str:
-    return _mib(status.size_bytes)
 
 
 def _schema(status: Status) -> Finding:
@@ -68,14 +69,14 @@ def _setting(check: Check) -> Finding:
     return good(check.name, f"{said} ({check.note})" if check.note else said)
 
 
-def _file(path: Path) -> Iterator[Finding]:
+def _file(path: Path, log_bytes: int) -> Iterator[Finding]:
     try:
         with closing(connect(Place(path=path))) as connection:
             synchronous, page_bytes = (
                 int(str(connection.pragma(name))) for name in ("synchronous", "page_size")
             )
         yield _flushing(synchronous)
-        yield _log(path, page_bytes)
+        yield _log(path, log_bytes, page_bytes)
         yield _space(path)
     except (OSError, apsw.Error) as error:
         yield bad("file", f"cannot look at {path}: {error}", f"ls -l {path}")
@@ -89,13 +90,16 @@ def _flushing(synchronous: int) -> Finding:
     return good("synchronous", text)
 
 
-def _log(path: Path, page_bytes: int) -> Finding:
+def _log_bytes(path: Path) -> int:
     log = path.with_name(path.name + "-wal")
-    size = log.stat().st_size if log.exists() else 0
-    if size > WAL_PAGES_MAX * page_bytes:
-        text = f"the WAL has {_mib(size)}: something reads for long, such as a backup"
+    return log.stat().st_size if log.exists() else 0
+
+
+def _log(path: Path, log_bytes: int, page_bytes: int) -> Finding:
+    if log_bytes > LOG_ROOM * WAL_PAGES_MAX * page_bytes:
+        text = f"the WAL has {_mib(log_bytes)}: something reads for long, such as a backup"
         return doubtful("wal", text, f"fuser -v {path}")
-    return good("wal", f"WAL {_mib(size)}")
+    return good("wal", f"WAL {_mib(log_bytes)}")
 
 
 def _space(path: Path) -> Finding:

@@ -95,6 +95,11 @@ class Session:
         self.typed = typed
         self._reach = reach
 
+    @property
+    def named(self) -> bool:
+        """Whether a server, a key or a profile was typed."""
+        return self._reach != Reach()
+
     @cached_property
     def target(self) -> Target:
         """The server and the key that hold for this command."""

@@ -8,11 +8,11 @@ import msgspec
 
 from orchestrion.client.call import Call, Repeat
 from orchestrion.client.calls import Ending, GivingBack, completion, creation, get, giving_back
-from orchestrion.client.errors import APIError, OrchestrionError, Refusal, error_of
+from orchestrion.client.errors import APIError, OrchestrionError, error_of
 from orchestrion.client.exchange import Exchange, Pause, Steps
 from orchestrion.client.payload import encoded
 from orchestrion.client.refusals import read_refusal
-from orchestrion.client.retrying import Trouble, repeatable
+from orchestrion.client.retrying import RetryNote, Trouble, repeatable
 from orchestrion.client.task import Beat, Completion, Failure, Held, NewTask, Task, read_task
 
 ITEMS_MAX = 100
@@ -85,18 +85,18 @@ def outcomes(exchange: Exchange, batch: Batch) -> Steps[list[Outcome]]:
 def _settled(exchange: Exchange, path: str, items: Sequence[Item]) -> Steps[list[Outcome]]:
     attempts = exchange.attempts()
     found = yield from _once(exchange, path, items)
-    while passing := [place for place, outcome in enumerate(found) if _passes(outcome)]:
+    while passing := {place: trouble for place, each in enumerate(found) if (trouble := _passes(each))}:
         # The longest wait of them: with less some would be refused again.
-        refusals = [
-            error.refusal
-            for error in map(found.__getitem__, passing)
-            if isinstance(error, APIError)
-        ]
-        refusal = max(refusals, key=_wait)
-        trouble = Trouble(message=refusal.message, sent=False, refusal=refusal)
+        trouble = max(passing.values(), key=_wait)
         pause = attempts.pause_after(trouble, Repeat.ALWAYS, exchange.now())
         if pause is None:
             break
+        retry = attempts.retries
+        exchange.tell(
+            RetryNote(
+                method="POST", path=path, retry=retry, pause_seconds=pause, trouble=trouble
+            )
+        )
         yield Pause(seconds=pause)
         again = yield from _once(exchange, path, [items[place] for place in passing])
         for place, outcome in zip(passing, again, strict=True):
@@ -126,15 +126,15 @@ def _superseded(outcome: Outcome) -> bool:
     return isinstance(outcome, APIError) and outcome.details.get("reason") == "superseded"
 
 
-def _passes(outcome: Outcome) -> bool:
+def _passes(outcome: Outcome) -> Trouble | None:
     if not isinstance(outcome, APIError):
-        return False
+        return None
     trouble = Trouble(message=outcome.message, sent=False, refusal=outcome.refusal)
-    return repeatable(trouble, Repeat.ALWAYS)
+    return trouble if repeatable(trouble, Repeat.ALWAYS) else None
 
 
-def _wait(refusal: Refusal) -> float:
-    return refusal.retry_after or 0.0
+def _wait(trouble: Trouble) -> float:
+    return trouble.refusal.retry_after or 0.0 if trouble.refusal else 0.0
 
 
 def _item(item: object) -> Item:

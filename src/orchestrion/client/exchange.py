@@ -61,15 +61,15 @@ class Exchange:
         on_retry: Callable[[RetryNote], None] | None,
     ) -> None:
         self._limits = limits
-        self._draw = draw
-        self._on_retry = on_retry
+        self.draw = draw
+        self.on_retry = on_retry
         self.now = clock
         # What a relative `run_at` counts from.
         self.present: Callable[[], datetime] = partial(datetime.now, UTC)
 
     def attempts(self) -> Attempts:
         """Begin to count tries, within the limits of this client."""
-        return Attempts(self._limits, self._draw)
+        return Attempts(self._limits, self.draw)
 
     def once(self, call: Call[T]) -> Steps[T]:
         """Send a call a single time; raises what it came to."""
@@ -97,23 +97,29 @@ class Exchange:
             pause = attempts.pause_after(trouble, call.repeat, self.now())
             if pause is None:
                 raise error_after(call, trouble, attempts.retries)
-            self._tell(call, trouble, attempts.retries, pause)
-            unsure = unsure or trouble.sent
-            yield Pause(seconds=pause)
-
-    def _tell(self, call: Call[Any], trouble: Trouble, retry: int, pause: float) -> None:
-        LOG.debug(
-            "%s %s: %s Repeat %d in %.2f s", call.method, call.path, trouble.message, retry, pause
-        )
-        if self._on_retry is not None:
             note = RetryNote(
                 method=call.method,
                 path=call.path,
-                retry=retry,
+                retry=attempts.retries,
                 pause_seconds=pause,
                 trouble=trouble,
             )
-            self._on_retry(note)
+            self.tell(note)
+            unsure = unsure or trouble.sent
+            yield Pause(seconds=pause)
+
+    def tell(self, note: RetryNote) -> None:
+        """Say that something is about to be repeated."""
+        LOG.debug(
+            "%s %s: %s Repeat %d in %.2f s",
+            note.method,
+            note.path,
+            note.trouble.message,
+            note.retry,
+            note.pause_seconds,
+        )
+        if self.on_retry is not None:
+            self.on_retry(note)
 
 
 def trouble_in(heard: Heard) -> Trouble:

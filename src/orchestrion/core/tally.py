@@ -12,6 +12,7 @@ from orchestrion.core.task import (
     COMPLETED,
     DEAD_LETTER,
     PENDING,
+    Status,
     Task,
 )
 
@@ -25,6 +26,9 @@ _CREATED, _FAILED = 5, 8
 _REACHED = {CLAIMED: 6, COMPLETED: 7, DEAD_LETTER: 9, CANCELLED: 10}
 _STATES = len(_STANDING)
 _PLACES = 11
+
+# Of which account and type, from which state to which, and whether an attempt failed by it.
+_Step = tuple[AccountId, str, Status | None, Status | None, bool]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -40,57 +44,58 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Tally:
-    """Counts what happens to tasks, as it happens."""
+    """Counts what happens to tasks, as it happens: of each kind of step how many there were.
 
-    __slots__ = ("_changes",)
+    Every write comes by here, so it only counts; what the steps come to is worked out at the end.
+    """
+
+    __slots__ = ("_steps",)
 
     def __init__(self) -> None:
-        self._changes: dict[tuple[AccountId, str], list[int]] = {}
+        self._steps: dict[_Step, int] = {}
 
     def created(self, task: Task) -> None:
         """Count a new task."""
-        change = self._of(task)
-        change[_STANDING[task.status]] += 1
-        change[_CREATED] += 1
+        self._count((task.account_id, task.type, None, task.status, False))
 
     def moved(self, before: Task, after: Task, now: Instant) -> None:
         """Count what became of a task. An attempt has failed too if its lease ended."""
-        expired = before.lease_over(now)
-        if before.status is after.status and not expired:
-            return
-        change = self._of(after)
-        change[_STANDING[before.status]] -= 1
-        change[_STANDING[after.status]] += 1
-        reached = _REACHED.get(after.status)
-        if reached is not None:
-            change[reached] += 1
-        if expired or _given_up(before, after):
-            change[_FAILED] += 1
+        was, became = before.status, after.status
+        if was is not CLAIMED:
+            failed = False
+        elif before.lease_alive(now):
+            # A release gives the attempt back, and so does a claim whose answer nobody heard.
+            failed = became is not COMPLETED and after.attempt_count == before.attempt_count
+            if became is CLAIMED:
+                return
+        else:
+            failed = True
+        if was is not became or failed:
+            self._count((after.account_id, after.type, was, became, failed))
 
     def deleted(self, task: Task) -> None:
         """Count a task that is no more."""
-        self._of(task)[_STANDING[task.status]] -= 1
+        self._count((task.account_id, task.type, task.status, None, False))
 
     def changes(self) -> list[Change]:
         """Give what changed by account and type, and of all types together, in that order."""
-        together: dict[AccountId, list[int]] = {}
-        for (account_id, _), change in self._changes.items():
-            kept = together.get(account_id)
-            together[account_id] = (
-                change if kept is None else [a + b for a, b in zip(kept, change, strict=True)]
-            )
-        totals = {(account_id, ALL_TYPES): change for account_id, change in together.items()}
+        found: dict[tuple[AccountId, str], list[int]] = {}
+        for (account_id, type_, was, became, failed), count in self._steps.items():
+            for key in ((account_id, type_), (account_id, ALL_TYPES)):
+                numbers = found.setdefault(key, [0] * _PLACES)
+                for place in _places(was, became):
+                    numbers[place] += count
+                if was is not None:
+                    numbers[_STANDING[was]] -= count
+                if failed:
+                    numbers[_FAILED] += count
         return [
-            Change(account_id, type_, change[:_STATES], change[_STATES:])
-            for (account_id, type_), change in sorted((totals | self._changes).items())
+            Change(account_id, type_, numbers[:_STATES], numbers[_STATES:])
+            for (account_id, type_), numbers in sorted(found.items())
         ]
 
-    def _of(self, task: Task) -> list[int]:
-        key = (task.account_id, task.type)
-        found = self._changes.get(key)
-        if found is None:
-            found = self._changes[key] = [0] * _PLACES
-        return found
+    def _count(self, step: _Step) -> None:
+        self._steps[step] = self._steps.get(step, 0) + 1
 
 
 def minute_of(instant: Instant) -> Instant:
@@ -98,10 +103,11 @@ def minute_of(instant: Instant) -> Instant:
     return Instant(instant - instant % MINUTE)
 
 
-def _given_up(before: Task, after: Task) -> bool:
-    # A release gives the attempt back, and so does a claim whose answer nobody heard.
-    return (
-        before.status is CLAIMED
-        and after.status is not COMPLETED
-        and after.attempt_count == before.attempt_count
-    )
+def _places(was: Status | None, became: Status | None) -> tuple[int, ...]:
+    """Name the numbers that a step makes larger."""
+    if became is None:
+        return ()
+    if was is None:
+        return (_STANDING[became], _CREATED)
+    reached = _REACHED.get(became)
+    return (_STANDING[became],) if reached is None else (_STANDING[became], reached)

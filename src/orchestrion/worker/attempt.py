@@ -72,12 +72,12 @@ class Attempt:
     async def _surrounded(self, arguments: tuple[Any, ...]) -> object:
         if not self._equipment.middleware:
             return await self._in_time(arguments)
-        result: object = None
         async with AsyncExitStack() as stack:
             for middleware in self._equipment.middleware:
                 await stack.enter_async_context(middleware(self._context))
-            result = await self._in_time(arguments)
-        return result
+            return await self._in_time(arguments)
+        # Some middleware has dealt with the exception: that counts as done.
+        return None
 
     async def _in_time(self, arguments: tuple[Any, ...]) -> object:
         limit = self._handler.options.timeout

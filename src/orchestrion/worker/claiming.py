@@ -25,8 +25,8 @@ from orchestrion.worker.tally import Tally
 WAIT_SECONDS: Final = 50
 # With several lanes nobody's slots may lie idle for long.
 WAIT_SECONDS_AMONG_MANY: Final = 5
-# An empty answer that came sooner than this share of the wait was not waited for.
-WAITED_SHARE: Final = 0.5
+# A server that answers sooner than this that there is nothing has not waited for it.
+WAITED_SECONDS: Final = 0.5
 # While an account may not claim, until somebody has done something about it.
 FORBIDDEN_SECONDS: Final = 60.0
 LOG: Final = logging.getLogger("orchestrion.worker")
@@ -108,7 +108,7 @@ class Claimer:
         self._back()
         self._lane.idle = not claimed.leases
         self._till.tally.claims["found" if claimed.leases else "empty"] += 1
-        if claimed.leases or waited >= max(1.0, self._till.wait_seconds * WAITED_SHARE):
+        if claimed.leases or waited >= WAITED_SECONDS:
             self._empty.reset()
         elif self._till.empty is not None:
             await self._till.empty(self._lane)

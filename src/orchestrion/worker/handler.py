@@ -73,7 +73,10 @@ class Handler:
 
 
 def _parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError as error:
+        raise TypeError(f"{_name(function)} cannot be a handler: {error}") from error
     needed = [
         each for each in parameters if each.kind in _POSITIONAL and each.default is each.empty
     ]

@@ -31,19 +31,24 @@ class Runs(Protocol):
 
 def run_process(worker: Runs) -> None:
     """Serve until a signal; raises SystemExit where that is impossible."""
-    _configure_log()
     try:
         worker.check()
     except (TypeError, ValueError) as error:
         _exit(str(error), USAGE, error)
     try:
-        with _signals(worker):
-            asyncio.run(worker.serve())
+        serve_until_signal(worker)
     except APIError as error:
         refused = error.status == _UNAUTHORIZED_STATUS
         _exit(str(error), UNAUTHORIZED if refused else FAILURE, error)
     except ConfigurationError as error:
         _exit(str(error), USAGE, error)
+
+
+def serve_until_signal(worker: Runs) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; raises as `Worker.serve` does."""
+    _configure_log()
+    with _signals(worker):
+        asyncio.run(worker.serve())
 
 
 def _exit(said: str, code: int, error: Exception) -> NoReturn:

@@ -100,9 +100,17 @@ class Shift:
         others = [delivery.run() for delivery in office.deliveries]
         others.append(Lag(self._floor_loop, roster.tally).run())
         background = [asyncio.create_task(each) for each in others]
+        LOG.info(
+            "worker %s takes %s, %d at once, from %s",
+            roster.name,
+            ", ".join(roster.handlers),
+            roster.concurrency,
+            client.url,
+        )
         try:
             await self._claim()
         finally:
+            LOG.info("worker %s stops with %d tasks in flight", roster.name, office.in_flight)
             try:
                 await self._close(client, office)
             finally:

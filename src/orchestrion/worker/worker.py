@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from orchestrion.client.errors import ConfigurationError
+from orchestrion.client.keeping import Keeper
 from orchestrion.worker.attempt import Equipment, Middleware, Surrounding, middleware_of
 from orchestrion.worker.connections import Connections, connections_to
 from orchestrion.worker.context import State
@@ -136,6 +137,12 @@ class Worker:
     def handlers(self) -> Mapping[str, Handler]:
         """The handlers, by type."""
         return self._handlers
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """What sends its heartbeats, while it runs."""
+        shift = self._thread.shift if self._thread is not None else None
+        return shift.keeper if shift is not None else None
 
     @property
     def in_flight(self) -> int:

@@ -1,0 +1,134 @@
+"""A program as a handler: the payload at its standard input, the result at its standard output."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from orchestrion.worker.context import Context
+from orchestrion.worker.outcomes import Retry
+
+# Between the request to end and the end.
+END_SECONDS: Final = 1.0
+OUTPUT_BYTES_MAX: Final = 1_048_576
+# How much of standard error is kept to find its last line in.
+TAIL_BYTES: Final = 4_096
+PIECE_BYTES: Final = 65_536
+VARIABLES: Final = "ORCHESTRION_TASK_"
+
+
+class Program:
+    """Runs a command for each attempt, in a session of its own.
+
+    Exit code 0 completes the task with the JSON object that was printed, or without a result
+    where nothing was; any other fails it with the last line of standard error. Cancelled, it ends
+    the command and all it has started.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = tuple(command)
+
+    async def __call__(self, payload: dict[str, Any], ctx: Context) -> dict[str, Any] | None:
+        """Run the command once."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env={**os.environ, **variables(ctx)},
+            start_new_session=True,
+        )
+        try:
+            output, tail = await _talk(process, msgspec.json.encode(payload))
+            code = await process.wait()
+        except BaseException:
+            await _end(process)
+            raise
+        if code != 0:
+            raise Retry(_last_line(tail) or _how_it_ended(code))
+        return _result(output)
+
+
+def variables(ctx: Context) -> Mapping[str, str]:
+    """Give what the command is told of its task beside the payload."""
+    return {
+        VARIABLES + "ID": ctx.task.id,
+        VARIABLES + "TYPE": ctx.task.type,
+        VARIABLES + "ATTEMPT": str(ctx.attempt),
+    }
+
+
+async def _talk(process: Process, text: bytes) -> tuple[bytes, bytes]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_write(process.stdin, text))
+        output = group.create_task(_read(process.stdout))
+        tail = group.create_task(_pass_on(process.stderr))
+    return output.result(), tail.result()
+
+
+async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
+    # A program need not read what it does not want.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(text)
+        await stream.drain()
+    stream.close()
+
+
+async def _read(stream: asyncio.StreamReader) -> bytes:
+    output = bytearray()
+    while piece := await stream.read(PIECE_BYTES):
+        output += piece
+        if len(output) > OUTPUT_BYTES_MAX:
+            raise Retry(f"The program printed more than {OUTPUT_BYTES_MAX} bytes")
+    return bytes(output)
+
+
+async def _pass_on(stream: asyncio.StreamReader) -> bytes:
+    tail = b""
+    while piece := await stream.read(PIECE_BYTES):
+        sys.stderr.buffer.write(piece)
+        sys.stderr.buffer.flush()
+        tail = (tail + piece)[-TAIL_BYTES:]
+    return tail
+
+
+async def _end(process: Process) -> None:
+    """End the whole group: politely, then for good, for not all of it may obey."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _result(output: bytes) -> dict[str, Any] | None:
+    if not output.strip():
+        return None
+    try:
+        result: dict[str, Any] = msgspec.json.decode(output, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise Retry(f"The program printed no JSON object: {error}") from error
+    return result
+
+
+def _last_line(tail: bytes) -> str:
+    lines = [line for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        return f"The program was ended by {signal.Signals(-code).name}"
+    return f"The program ended with exit code {code}"
