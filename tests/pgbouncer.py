@@ -136,7 +136,8 @@ class PgBouncer:
     def _pid(self) -> int:
         """Read its number, which it writes down after it has begun to listen."""
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while not (text := (self.folder / "pid").read_text("ascii")):
+        file = self.folder / "pid"
+        while not (text := file.read_text("ascii") if file.exists() else ""):
             assert time.monotonic() < deadline
             time.sleep(PAUSE_SECONDS)
         return int(text)
