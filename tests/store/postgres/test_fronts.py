@@ -145,7 +145,7 @@ async def test_what_another_held_for_a_moment_is_found_when_nothing_else_is_left
     await session.close()
 
     # On a busy machine a look may count as long, and the next look at everything waits a little.
-    found = set()
+    found: set[TaskId | None] = set()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(found) < 2:
             found |= {await claimed(servers.one)} - {None}
