@@ -2,7 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TEST_PROCESSES ?= 2
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
+# A file stays in one process: what its tests share is set up once.
+PYTEST := -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate
@@ -21,15 +24,15 @@ demo: .venv/.run  ## Watch three workers take real tasks through their lives
 	@$(BIN)/orchestrion demo
 
 test: .venv/.dev pgbouncer chromium lint types imports fresh coverage  ## Check and test everything
-	@$(BIN)/python -m pytest -m "not mode"
+	@$(BIN)/python $(PYTEST) --quiet -m "not mode"
 
 test-fast: .venv/.dev  ## The tests that take under three minutes together
-	@$(BIN)/python -m pytest -m "not slow and not pgbouncer"
+	@$(BIN)/python $(PYTEST) --quiet -m "not slow and not pgbouncer"
 
 test-postgres: .venv/.dev pgbouncer  ## Test on another PostgreSQL, the one in POSTGRES_BIN (Debian 12's: 15)
 	@test -x "$(POSTGRES_BIN)/postgres" || { echo "no PostgreSQL in $(POSTGRES_BIN): name its folder, POSTGRES_BIN=…" >&2; exit 1; }
-	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python -m pytest -k postgres tests/store tests/engine tests/jobs tests/http
-	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python -m pytest -m "not slow and not pgbouncer" tests/e2e
+	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python $(PYTEST) -k postgres tests/store tests/engine tests/jobs tests/http
+	@ORCHESTRION_TEST_POSTGRES_BIN="$(POSTGRES_BIN)" $(BIN)/python $(PYTEST) -m "not slow and not pgbouncer" tests/e2e
 
 check: lint types imports fresh unit  ## Format, lint, types, imports, documents, unit tests: seconds
 
@@ -50,7 +53,7 @@ contract: .venv/.dev  ## Regenerate the documents that derive from the code
 
 coverage: .venv/.dev  ## Hold core and engine to full branch coverage, on SQLite
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --quiet -k "not postgres" tests/unit tests/engine
+	@$(BIN)/coverage run $(PYTEST) --quiet -k "not postgres" tests/unit tests/engine
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include="*/core/*,*/engine/*" --fail-under=100
 

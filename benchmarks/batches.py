@@ -8,12 +8,17 @@ import msgspec
 from benchmarks.conditions import Conditions
 from benchmarks.figures import Figure, Target
 from benchmarks.filling import Account, new_account
-from benchmarks.processes import Served, service
+from benchmarks.processes import Served, floor, service
 from benchmarks.rounds import Round, Turn, figure, ratio, take
+from benchmarks.stock import stock
 
 ITEMS: Final = 50
 # Fewer than of single requests: whoever sends fifty at a time needs no crowd of connections.
 CONNECTIONS: Final = 16
+# What the two-core machine answers for which the targets in lives a second were set.
+REFERENCE_FLOOR: Final = 27_000
+# More than any server takes off the stock in a second.
+STOCK_PER_SECOND: Final = 10_000
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +37,18 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 class Aims(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be reached."""
 
-    batches: Target
+    batches: float
     with_next: Target
+
+    @property
+    def per_second(self) -> Target:
+        """On the machine they were set for."""
+        return Target(at_least=self.batches)
+
+    @property
+    def against_floor(self) -> Target:
+        """On any machine."""
+        return Target(at_least=self.batches / REFERENCE_FLOOR)
 
 
 class Rounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +71,7 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-AIMS = Aims(batches=Target(at_least=12_000), with_next=Target(at_least=1.4))
+AIMS = Aims(batches=12_000, with_next=Target(at_least=1.4))
 ALONE = Way(name="separate requests", script="separate", lives=1 / 3)
 NEXT = Way(name="with the next", script="next", lives=1 / 2)
 BATCHES = Way(
@@ -76,7 +91,7 @@ def measure(conditions: Conditions) -> list[Figure]:
 
 
 def compared(conditions: Conditions, account: Account, served: Served, aims: Aims) -> list[Figure]:
-    """Let each way and the separate requests it is compared with take turns."""
+    """Let each way and what it is compared with take turns."""
     turn = Turn(
         served=served,
         script="",
@@ -86,15 +101,54 @@ def compared(conditions: Conditions, account: Account, served: Served, aims: Aim
     batches = _take(conditions, turn, BATCHES, ALONE)
     alone = _take(conditions, turn, NEXT, ALONE)
     note = f"{CONNECTIONS} connections: create {ITEMS}, claim {ITEMS}, complete {ITEMS}"
-    rate, *rest = batches.figures(rate=aims.batches)
+    rate, *rest = batches.figures(rate=aims.per_second)
     return [
         msgspec.structs.replace(rate, note=note),
+        *_beside_floor(conditions, BATCHES, turn, aims),
         *rest,
         figure("batches, share of the core", "", batches.rounds, lambda one: one.share),
         figure("batches, p99", "ms", batches.rounds, lambda one: one.load.p99_ms),
         *_separate(ALONE, [*batches.separate, *alone.separate]),
         *alone.figures(against=aims.with_next),
+        _workers_part(conditions, turn, account),
     ]
+
+
+def _beside_floor(conditions: Conditions, way: Way, separate: Turn, aims: Aims) -> list[Figure]:
+    """Let a way and the floor take turns: that ratio carries over between machines."""
+    effort, turn = conditions.effort, way.turn(separate)
+    with floor(conditions.cores.server) as bare:
+        constant = Turn(served=bare, script="floor", seconds=effort.seconds)
+        take(conditions, msgspec.structs.replace(constant, seconds=effort.warm_up_seconds))
+        rounds, floors = [], [take(conditions, constant)]
+        for _ in range(effort.rounds):
+            rounds.append(take(conditions, turn))
+            floors.append(take(conditions, constant))
+    against = ratio(f"{way.name}, lives ÷ floor's requests", rounds, floors, aims.against_floor)
+    samples = [sample * way.lives for sample in against.samples]
+    return [
+        figure("floor, requests/s", "/s", floors, lambda one: one.load.rate),
+        msgspec.structs.replace(against, samples=samples),
+    ]
+
+
+def _workers_part(conditions: Conditions, turn: Turn, account: Account) -> Figure:
+    """Compare what a worker does of a life, claim and completion, without the creates."""
+    effort = conditions.effort
+    count = round(STOCK_PER_SECOND * effort.seconds)
+    variables = {**turn.variables, "BENCH_STOCK": str(count)}
+
+    def stocked(way: Way) -> Round:
+        stock(turn.served, account, count)
+        return take(conditions, msgspec.structs.replace(way.turn(turn), variables=variables))
+
+    rounds, separate = [], [stocked(ALONE)]
+    for _ in range(effort.rounds):
+        rounds.append(stocked(NEXT))
+        separate.append(stocked(ALONE))
+    compared = ratio(f"{NEXT.name} ÷ {ALONE.name}, the worker's part", rounds, separate)
+    # Two requests there, one here.
+    return msgspec.structs.replace(compared, samples=[2 * sample for sample in compared.samples])
 
 
 def _take(conditions: Conditions, turn: Turn, way: Way, separate: Way) -> Rounds:

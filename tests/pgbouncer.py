@@ -129,9 +129,18 @@ class PgBouncer:
         process, self._process = self._process, None
         assert process is not None
         assert process.stdin is not None
-        os.kill(int((self.folder / "pid").read_text("ascii")), signal.SIGTERM)
+        os.kill(self._pid(), signal.SIGTERM)
         process.wait(DEADLINE_SECONDS)
         process.stdin.close()
+
+    def _pid(self) -> int:
+        """Read its number, which it writes down after it has begun to listen."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        file = self.folder / "pid"
+        while not (text := file.read_text("ascii") if file.exists() else ""):
+            assert time.monotonic() < deadline
+            time.sleep(PAUSE_SECONDS)
+        return int(text)
 
     @property
     def _name(self) -> str:

@@ -8,7 +8,7 @@ from benchmarks.figures import Figure, Target
 from benchmarks.postgres.server import new_account, server
 from benchmarks.processes import service_on
 
-AIMS = Aims(batches=Target(at_least=7_000), with_next=Target(at_least=1.4))
+AIMS = Aims(batches=7_000, with_next=Target(at_least=1.4))
 
 
 def measure(conditions: Conditions) -> list[Figure]:

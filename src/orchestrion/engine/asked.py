@@ -25,10 +25,16 @@ class Asked:
         self._accounts_max = accounts_max
         self._accounts: OrderedDict[AccountId, dict[str, Instant]] = OrderedDict()
         self._unsaved: OrderedDict[AccountId, dict[str, Instant]] = OrderedDict()
+        self._latest: tuple[AccountId, Sequence[str], Instant] | None = None
 
-    def note(self, account_id: AccountId, types: Iterable[str]) -> None:
+    def note(self, account_id: AccountId, types: Sequence[str]) -> None:
         """Take note that a worker asks for these types now."""
         now = self._clock.now()
+        latest = (account_id, types, now)
+        # Busy workers ask several times in one instant.
+        if latest == self._latest:
+            return
+        self._latest = latest
         # A key that was sent as a type by mistake is not to be kept anywhere.
         types = [type_ for type_ in types if KEY_PREFIX not in type_]
         for kept in (self._accounts, self._unsaved):

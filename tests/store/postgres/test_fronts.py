@@ -144,7 +144,13 @@ async def test_what_another_held_for_a_moment_is_found_when_nothing_else_is_left
     await session.execute("rollback")
     await session.close()
 
-    assert {await claimed(servers.one), await claimed(servers.one)} == {a_task_id(0), a_task_id(2)}
+    # On a busy machine a look may count as long, and the next look at everything waits a little.
+    found: set[TaskId | None] = set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(found) < 2:
+            found |= {await claimed(servers.one)} - {None}
+            await asyncio.sleep(0.01)
+    assert found == {a_task_id(0), a_task_id(2)}
     assert await claimed(servers.one) is None
 
 

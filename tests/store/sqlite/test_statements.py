@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrion.core.ids import ulid
 from orchestrion.store.named import load_statements
+from orchestrion.store.sqlite.database import Place, connect
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, an_account
 from tests.store.sqlite.crowds import a_database, add_purchases, add_tasks, steps_of
 
@@ -219,3 +221,21 @@ def test_what_is_claimed_costs_by_the_leases_there_are(crowded: apsw.Connection)
     loaded = steps_of(crowded, lambda: list(crowded.execute(STATEMENTS["load_overdue"], overdue)))
 
     assert max(listed.taken, loaded.taken) <= FIXED + PER_ROW * LEASES
+
+
+def test_a_statement_is_planned_once_whatever_its_limit(tmp_path: Path) -> None:
+    """Unless told otherwise, SQLite plans anew for each new value that a plan might rest on."""
+    path = tmp_path / "orchestrion.db"
+    a_database(path, ACCOUNT).close()
+    planned: list[int] = []
+
+    with closing(connect(Place(path=path))) as connection:
+        connection.trace_v2(
+            apsw.SQLITE_TRACE_PROFILE,
+            lambda event: planned.append(event["stmt_status"]["SQLITE_STMTSTATUS_REPREPARE"]),
+        )
+        for limit in range(1, LIMIT):
+            connection.execute(STATEMENTS["load_claim_keys"], (ACCOUNT_ID, "key", limit)).fetchall()
+
+    assert len(planned) == LIMIT - 1
+    assert set(planned) == {0}

@@ -97,10 +97,7 @@ def _keep_wal(connection: apsw.Connection) -> None:
 
 def connect(place: Place) -> apsw.Connection:
     """Open an existing file for short writes."""
-    connection = apsw.Connection(
-        str(place.path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=place.vfs or None
-    )
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection = _open(place)
     connection.pragma("synchronous", "full")
     connection.pragma("foreign_keys", "on")
     connection.pragma("cache_size", -CACHE_KIB)
@@ -111,11 +108,18 @@ def connect(place: Place) -> apsw.Connection:
 
 def open_reader(place: Place) -> apsw.Connection:
     """Open the file for reading only."""
+    connection = _open(place)
+    connection.pragma("query_only", "on")
+    connection.pragma("cache_size", -READER_CACHE_KIB)
+    connection.pragma("wal_autocheckpoint", 0)
+    return connection
+
+
+def _open(place: Place) -> apsw.Connection:
     connection = apsw.Connection(
         str(place.path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=place.vfs or None
     )
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.pragma("query_only", "on")
-    connection.pragma("cache_size", -READER_CACHE_KIB)
-    connection.pragma("wal_autocheckpoint", 0)
+    # Otherwise each new value of a limit has its statement planned anew, to the same plan.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
