@@ -39,6 +39,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_time.py",
+        "e2e/test_worker_proof.py",
         "e2e/test_workers.py",
         "engine/test_checkout.py",
         "engine/test_checkout_trouble.py",

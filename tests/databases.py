@@ -25,7 +25,7 @@ from orchestrion.core.account import Account
 from orchestrion.core.clock import Clock
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
 from orchestrion.core.purchase import Purchase
-from orchestrion.core.task import Task
+from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.engine.ports import Reader, Store
 from orchestrion.store import rows
@@ -176,6 +176,16 @@ def revoke_key(database: Database, key_id: str) -> None:
 def add_tasks(database: Database, tasks: Iterable[Task]) -> None:
     """Write tasks in any state."""
     database.insert("tasks", _TASK_COLUMNS, map(rows.insert_row, tasks))
+
+
+def count_tasks(database: Database) -> None:
+    """Count tasks that were written without counting them."""
+    states = ", ".join(f"count(*) filter (where status = '{one}')" for one in Status)
+    for type_, group in (("type", "account_id, type"), ("''", "account_id")):
+        database.execute(
+            f"insert into task_counts select account_id, {type_}, {states} from tasks "
+            f"group by {group}"
+        )
 
 
 def add_idempotency(database: Database, remembered: Iterable[IdempotencyRow]) -> None:

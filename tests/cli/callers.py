@@ -36,11 +36,11 @@ class Caller:
         env = {name: None for name in os.environ if "ORCHESTRION" in name}
         return CliRunner().invoke(main, arguments, env={**env, **self.variables, **variables})
 
-    def json(self, *arguments: str, **variables: str) -> Any:
+    def json(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Type a command that goes well, and read the object it prints."""
         result = self.types(*arguments, **variables)
         assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
+        return dict(json.loads(result.stdout))
 
     def sees(self, *arguments: str) -> str:
         """Type a command on a terminal, and give what stands there at its end."""

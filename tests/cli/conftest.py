@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.callers import Caller, calling
 from tests.cli.operators import Operator
 from tests.databases import KINDS, SQLITE, Databases
 
@@ -18,3 +19,10 @@ def operator(
     else:
         with databases.postgres.lent() as database:
             yield Operator(database.url)
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """Share a server among the tests of a file."""
+    with calling(tmp_path_factory.mktemp("served")) as caller:
+        yield caller

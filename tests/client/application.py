@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeVar
 
 import httpx2
@@ -124,16 +124,23 @@ class AsyncBridge(httpx2.AsyncBaseTransport):
         return await self._loop.ask(self._network.carry(request))
 
 
-class Application:
-    """The service with one account, its clock, and the ways to it."""
+class Host(msgspec.Struct, frozen=True):
+    """The running service, and the loop it runs on."""
 
-    def __init__(self, loop: Loop, harness: Harness, account: Account) -> None:
-        self._loop = loop
-        self.harness = harness
-        self.account = account
-        self.network = Network(harness.service.app)
-        self.bridge = Bridge(loop, self.network)
-        self.async_bridge = AsyncBridge(loop, self.network)
+    loop: Loop
+    harness: Harness
+
+
+class Application:
+    """The service as one account has it: its clock, and the ways to it."""
+
+    def __init__(self, host: Host) -> None:
+        self._loop = host.loop
+        self.harness = host.harness
+        self.account: Account = host.loop.do(host.harness.account())
+        self.network = Network(host.harness.service.app)
+        self.bridge = Bridge(host.loop, self.network)
+        self.async_bridge = AsyncBridge(host.loop, self.network)
         self.url = BASE_URL
 
     def pass_time(self, seconds: float) -> None:
@@ -156,25 +163,12 @@ class Application:
 
 
 @contextmanager
-def hosting(database: Database) -> Iterator[Application]:
+def hosting(database: Database) -> Iterator[Host]:
     """Run the application on a database."""
     loop = Loop()
+    opened = AsyncExitStack()
     try:
-        opened: asyncio.Queue[Application] = asyncio.Queue()
-        ended = asyncio.Event()
-        serving = loop.begin(_host(loop, database, opened, ended))
-        yield loop.do(opened.get())
-        loop.do(_set(ended))
-        serving.result(PATIENCE_SECONDS)
+        yield Host(loop, loop.do(opened.enter_async_context(running(database))))
     finally:
+        loop.do(opened.aclose())
         loop.close()
-
-
-async def _set(event: asyncio.Event) -> None:
-    event.set()
-
-
-async def _host(loop: Loop, database: Database, opened: Any, ended: Any) -> None:
-    async with running(database) as harness:
-        await opened.put(Application(loop, harness, await harness.account()))
-        await ended.wait()

@@ -8,18 +8,24 @@ import pytest
 from orchestrion.client.retrying import RetryNote
 from orchestrion.client.sync import Orchestrion
 from tests.client import twins
-from tests.client.application import Application, Loop, Network, hosting
+from tests.client.application import Application, Host, Loop, Network, hosting
 from tests.databases import SQLITE, Databases
 
 TWINS = ("sync", "async")
 Connect = Callable[..., Orchestrion]
 
 
+@pytest.fixture(scope="module")
+def host(databases: Databases) -> Iterator[Host]:
+    """Run the application."""
+    with databases.fresh(SQLITE) as database, hosting(database) as host:
+        yield host
+
+
 @pytest.fixture
-def application(databases: Databases) -> Iterator[Application]:
-    """Run the application on an empty database."""
-    with databases.fresh(SQLITE) as database, hosting(database) as application:
-        yield application
+def application(host: Host) -> Application:
+    """Give an account of one's own, and a network."""
+    return Application(host)
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def connect(application: Application, request: pytest.FixtureRequest) -> Iterato
     loop = Loop()
     made: list[Any] = []
 
-    def make(**options: Any) -> Orchestrion:
+    def make(**options: Any) -> Orchestrion:  # noqa: ANN401 - arguments of either client
         options = {"url": application.url, "api_key": application.account.key, **options}
         if request.param == "sync":
             made.append(Orchestrion(transport=application.bridge, **options))

@@ -80,7 +80,11 @@ def test_a_refusal_has_all_that_the_server_said(client: Orchestrion) -> None:
 def test_each_refusal_ends_with_the_step_in_words() -> None:
     for code, row in CATALOGUE.items():
         step = Action(
-            action=row.action, available=True, recommended=True, description="", retry_after_seconds=3
+            action=row.action,
+            available=True,
+            recommended=True,
+            description="",
+            retry_after_seconds=3,
         )
         error = errors.error_of(
             Refusal(
@@ -146,7 +150,7 @@ def test_a_success_of_something_else_is_told_as_such(
 ) -> None:
     network.fail(fate)
 
-    with pytest.raises(UnreadableAnswer, match="no answer of this API.*Next"):
+    with pytest.raises(UnreadableAnswer, match=r"no answer of this API.*Next"):
         client.health()
 
 
@@ -160,7 +164,8 @@ def test_a_redirect_is_not_followed_with_the_key(client: Orchestrion, network: N
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"), [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("²", None)]
+    ("asked", "wait"),
+    [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("²", None)],
 )
 def test_a_wait_in_seconds_is_understood(asked: str, wait: float | None) -> None:
     assert read_refusal(503, {"retry-after": asked}, refusal_body()).retry_after == wait

@@ -150,17 +150,15 @@ def test_an_error_in_a_lost_block_is_the_one_that_is_raised(
     assert f"POST /v1/tasks/{task.id}/fail" not in network.paths
 
 
-@pytest.mark.parametrize("given_back", [True, False])
+@pytest.mark.parametrize("given_back", [True, False], ids=["given back", "over"])
 def test_a_lease_nobody_noticed_was_lost_is_told_on_leaving(
     client: Orchestrion, application: Application, *, given_back: bool
 ) -> None:
     client.tasks.create(TYPE, {}, lease_seconds=30)
+    lose = application.pass_time if given_back else application.harness.clock.advance
 
     with pytest.raises(LeaseExpired), client.claim(TYPE):
-        if given_back:
-            application.pass_time(31)
-        else:
-            application.harness.clock.advance(31)
+        lose(31)
 
 
 def test_a_cancel_is_heard_of_in_the_block(client: Orchestrion, clock: Clock) -> None:
@@ -180,9 +178,7 @@ def test_a_cancel_is_heard_of_in_the_block(client: Orchestrion, clock: Clock) ->
     assert client.tasks.get(task.id).status == "cancelled"
 
 
-def test_a_complete_whose_answer_is_lost_is_no_error(
-    client: Orchestrion, network: Network
-) -> None:
+def test_a_complete_whose_answer_is_lost_is_no_error(client: Orchestrion, network: Network) -> None:
     task = client.tasks.create(TYPE, {})
 
     with client.claim(TYPE) as lease:
@@ -239,9 +235,7 @@ def test_a_completion_that_cannot_be_told_is_an_error(
         network.fail(UNSENT)
 
 
-def test_a_refused_claim_is_raised_before_the_block(
-    client: Orchestrion, network: Network
-) -> None:
+def test_a_refused_claim_is_raised_before_the_block(client: Orchestrion, network: Network) -> None:
     with pytest.raises(InvalidRequest), client.claim("no such type!"):
         pytest.fail("the block must not run")
     assert network.paths == ["POST /v1/tasks/claim"]

@@ -22,9 +22,12 @@ FATES = {"lost": LOST, "late": LATE, "dropped": DROPPED, "unsent": UNSENT}
 TROUBLES = pytest.mark.parametrize("fate", FATES.values(), ids=FATES)
 
 
-def held(client: Orchestrion, **options: int) -> Held:
+def held(client: Orchestrion, *, max_attempts: int = 3, lease_seconds: int = 300) -> Held:
     """Hold a new task."""
-    return client.tasks.claim_by_id(client.tasks.create(TYPE, {"n": 1}, **options).id)
+    task = client.tasks.create(
+        TYPE, {"n": 1}, max_attempts=max_attempts, lease_seconds=lease_seconds
+    )
+    return client.tasks.claim_by_id(task.id)
 
 
 @TROUBLES
@@ -146,9 +149,7 @@ def test_a_forced_cancel_succeeds(client: Orchestrion, network: Network, fate: F
 
 
 @TROUBLES
-def test_many_completes_take_effect_once(
-    client: Orchestrion, network: Network, fate: Fate
-) -> None:
+def test_many_completes_take_effect_once(client: Orchestrion, network: Network, fate: Fate) -> None:
     leases = [held(client) for _ in range(3)]
     network.fail(fate)
 
@@ -200,9 +201,7 @@ READS: dict[str, Read] = {
 
 @TROUBLES
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-def test_a_read_is_repeated(
-    client: Orchestrion, network: Network, fate: Fate, read: Read
-) -> None:
+def test_a_read_is_repeated(client: Orchestrion, network: Network, fate: Fate, read: Read) -> None:
     task = client.tasks.create(TYPE, {})
     client.tasks.cancel(task.id)
     network.fail(fate)
@@ -297,7 +296,9 @@ def test_a_cancel_that_came_too_late_is_an_error_however_often_it_is_sent(
         client.tasks.cancel(lease.task.id)
 
 
-def test_giving_up_tells_that_nobody_answered(connect: Callable[..., Orchestrion], network: Network) -> None:
+def test_giving_up_tells_that_nobody_answered(
+    connect: Callable[..., Orchestrion], network: Network
+) -> None:
     client = connect(max_retries=1)
     network.fail(UNSENT, UNSENT)
 

@@ -62,7 +62,7 @@ def test_pauses_are_drawn_from_spans_that_double_up_to_a_limit() -> None:
 
     spans = [full.pause_after(SILENT, Repeat.ALWAYS, 0.0) for _ in range(8)]
 
-    assert spans == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, PAUSE_SECONDS_MAX, PAUSE_SECONDS_MAX]
+    assert spans == [0.5, 1, 2, 4, *([PAUSE_SECONDS_MAX] * 4)]
     assert [none.pause_after(SILENT, Repeat.ALWAYS, 0.0) for _ in range(8)] == [0.0] * 8
 
 
@@ -78,7 +78,7 @@ def test_no_more_repeats_than_allowed() -> None:
 def test_the_wait_the_server_asks_for_is_kept_and_spread() -> None:
     attempts = Attempts(Limits(), lambda: 0.5)
 
-    assert attempts.pause_after(refused(429, wait=7), Repeat.ALWAYS, 0.0) == pytest.approx(7.1)
+    assert attempts.pause_after(refused(429, wait=7), Repeat.ALWAYS, 0.0) == pytest.approx(7.25)
 
 
 def test_a_wait_beyond_the_budget_is_not_begun() -> None:
@@ -94,8 +94,18 @@ def test_the_budget_begins_with_the_first_failure() -> None:
     clock = itertools.count(1000, 3)
     pauses = [attempts.pause_after(UNSENT, Repeat.ALWAYS, float(next(clock))) for _ in range(5)]
 
-    assert pauses == [0.2, 0.4, 0.8, None, None]
+    assert pauses == [0.5, 1, 2, None, None]
+
+
+def test_who_waits_counts_seconds_and_not_tries() -> None:
+    attempts = Attempts(Limits(max_retries=1, retry_seconds=60), lambda: 0.0, patient=True)
+
+    assert all(attempts.pause_after(UNSENT, Repeat.ALWAYS, 59.0) == 0 for _ in range(500))
+    assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 59.0 + 61.0) is None
 
 
 def test_no_retries_means_none() -> None:
-    assert Attempts(Limits(max_retries=0), lambda: 0.0).pause_after(UNSENT, Repeat.ALWAYS, 0) is None
+    for patient in (False, True):
+        attempts = Attempts(Limits(max_retries=0), lambda: 0.0, patient=patient)
+
+        assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 0.0) is None

@@ -1,9 +1,6 @@
 """Who stops while a claim is under way leaves no task behind that nobody works on."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -99,27 +96,3 @@ async def test_a_cancelled_block_releases_its_task(application: Application) -> 
 
         released = await client.tasks.get(task.id)
         assert (released.status, released.attempt_count) == ("pending", 0)
-
-
-@contextmanager
-def beside(work: threading.Thread) -> Iterator[None]:
-    """Run a thread beside the block."""
-    work.start()
-    yield
-    work.join()
-
-
-def test_a_client_serves_many_threads(application: Application) -> None:
-    client = Orchestrion(
-        application.url, application.account.key, transport=application.bridge
-    )
-    threads = [
-        threading.Thread(target=client.tasks.create, args=(TYPE, {"n": n})) for n in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(task.payload["n"] for task in client.tasks.iter()) == list(range(8))
-    client.close()

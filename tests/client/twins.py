@@ -42,7 +42,7 @@ class Blocking:
                 return BlockingClaim(self._loop, made)
             if isinstance(made, AsyncIterator):
                 return iter(self._loop.do(_all(made)))
-            return self._loop.do(made) if inspect.isawaitable(made) else made
+            return self._loop.do(made) if inspect.iscoroutine(made) else made
 
         return call
 

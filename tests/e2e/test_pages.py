@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrion.cli import main
+from orchestrion.client.config import read_profile
 from orchestrion.settings import Sources, load_settings
 from tests.e2e.pages import Block, blocks_of, pages
 from tests.e2e.serving import free_port, serving
@@ -21,6 +22,8 @@ TYPED = {"sh", "console", "python", "sql"}
 READ = {"json", "toml"}
 # Output, drawings, and files of programs that are not ours.
 SHOWN = {"text", "mermaid", "ini", "yaml"}
+# A table of pyproject.toml.
+PROJECT = "tool"
 # Run by test_examples.py, in one shell, with a look at what they answer.
 PASTED = ("README.md", "$ORCHESTRION_URL")
 
@@ -111,9 +114,16 @@ def test_a_file_that_is_shown_can_be_read(block: Block, tmp_path: Path) -> None:
     if block.tag == "json":
         json.loads(block.text)
     else:
-        file = tmp_path / "shown.toml"
+        file = tmp_path / "orchestrion" / "config.toml"
+        file.parent.mkdir()
         file.write_text(block.text, "utf-8")
-        if "plans" in tomllib.loads(block.text):
+        read = tomllib.loads(block.text)
+        if PROJECT in read:
+            # A setting of pytest's, which the tests of its page are run with.
+            assert read.keys() == {PROJECT}
+        elif "profiles" in read:
+            assert read_profile({"XDG_CONFIG_HOME": str(tmp_path)}).api_key is not None
+        elif "plans" in read:
             assert CliRunner().invoke(main, ["plans", "validate", str(file)]).exit_code == 0
         else:
             load_settings(Sources(config=str(file)))
@@ -131,6 +141,7 @@ class Reader:
             "ORCHESTRION_URL": served.url(),
             "ORCHESTRION_API_KEY": served.first_key(),
             "ORCHESTRION_KEY": served.first_key(),
+            "ORCHESTRION_PORT": str(free_port()),
         }
         programs = []
         if any("postgres" in block.text for block in self.blocks):
@@ -147,6 +158,8 @@ class Reader:
             self._shared = {"ORCHESTRION_DATABASE": postgres.url(DATABASE)}
         self.typist = Typist(folder / "clone", variables, programs)
         beside.callback(self.typist.abandon)
+        project = [block.text for block in blocks_of(page) if block.text.startswith(f"[{PROJECT}.")]
+        (folder / "clone" / "pyproject.toml").write_text("".join(project), "utf-8")
         made = self._made_key()
         self._real |= {"account": made["account_id"], "key_id": made["key_id"]}
 
@@ -179,6 +192,7 @@ def to_type(block: Block) -> bool:
     return block.tag in TYPED and not left(block) and not pasted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted({block.page for block in everything() if to_type(block)}))
 def test_the_blocks_of_a_page_can_be_typed(page: str, tmp_path: Path) -> None:
     with ExitStack() as beside:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +42,12 @@ for line in served.stderr:
         served.send_signal(signal.SIGTERM)
 sys.exit(served.wait({patience}))
 """
+# Where the package was installed before it had a plugin, pytest does not find it by itself.
+_OWN_PLUGIN = (
+    ()
+    if any(one.name == "orchestrion" for one in entry_points(group="pytest11"))
+    else ("-p", "orchestrion.testing.plugin")
+)
 # One interpreter for the blocks of a page that go on from each other.
 _INTERPRETER = """
 import json, os, sys, traceback
@@ -110,9 +117,7 @@ class Typist:
     def leave(self) -> None:
         """End what still runs, as Ctrl-C does; fails where something ended badly."""
         if self._interpreter is not None:
-            process, answers = self._interpreter
-            process.communicate(timeout=PATIENCE_SECONDS)
-            answers.close()
+            self._interpreter[0].communicate(timeout=PATIENCE_SECONDS)
         for place, process in self._going:
             end = signal.SIGINT if _WATCHING.search(place) else signal.SIGTERM
             until(partial(ready_for, process, end))
@@ -125,10 +130,11 @@ class Typist:
         left = [process for _, process in self._going]
         if self._interpreter is not None:
             left.append(self._interpreter[0])
+            self._interpreter[1].close()
         for process in left:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+                process.communicate()
 
     def _paste(self, block: Block, text: str, variables: Mapping[str, str]) -> None:
         self._run(block, ["sh", "-e", "-u"], text, variables)
@@ -146,16 +152,9 @@ class Typist:
     def _python(self, block: Block, text: str, variables: Mapping[str, str]) -> None:
         name = block.file_name or f"block_{block.line}.py"
         if "def test_" in text:
-            (self.folder / f"test_{name}").write_text(text, "utf-8")
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                f"test_{name}",
-            ]
+            name = name if name.startswith("test_") else f"test_{name}"
+            (self.folder / name).write_text(text, "utf-8")
+            command = [sys.executable, "-m", "pytest", "-q", *_OWN_PLUGIN, name]
             self._run(block, command, "", variables)
             return
         (self.folder / name).write_text(text, "utf-8")

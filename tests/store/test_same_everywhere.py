@@ -10,6 +10,7 @@ from orchestrion.core.account import Account
 from orchestrion.core.commands import Command
 from orchestrion.core.outcomes import Outcome
 from orchestrion.core.plans import SELF_HOSTED, Catalogue
+from orchestrion.core.stats import Counts, Happened
 from orchestrion.core.task import Task
 from tests.databases import KINDS, Database, Databases, add_accounts, add_tasks
 from tests.engine.engines import EngineOptions, running_engine
@@ -23,6 +24,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "accounts": Account.__struct_fields__,
     "idempotency_keys": ("account_id", "key", "request_digest", "created_at", "first"),
     "api_keys": ("id", "account_id", "hash", "created_at", "revoked_at"),
+    "task_counts": ("account_id", "type", *Counts.__struct_fields__),
+    "task_minutes": ("account_id", "minute_at", "type", *Happened.__struct_fields__),
     "request_counts": ("account_id", "key_id", "kind", "window_at", "count"),
 }
 # Where the limits of plans are far away, where they are close, and where workers are few.

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from orchestrion.core.account import Account
 from orchestrion.core.lease import Completion
 from orchestrion.core.outcomes import Changed, Held, PurchaseOutcome
+from orchestrion.core.stats import Counts
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.store import rows
@@ -201,3 +203,45 @@ async def test_an_account_of_before_requires_no_token(engine: Engine, old: Datab
 
     assert principal is not None
     assert principal.require_lease_token is False
+
+
+async def test_tasks_of_before_are_counted(engine: Engine, tasks: dict[Status, Task]) -> None:
+    await engine.together([asks.create(77, type="mail")])
+
+    standing = await engine.reader.task_counts(ACCOUNT_ID, 10)
+
+    report = Counts(pending=1, claimed=1, completed=1, dead_letter=1, cancelled=1)
+    assert {task.type for task in tasks.values()} == {"report"}
+    assert standing.by_type == {
+        "": replace(report, pending=2),
+        "mail": Counts(pending=1),
+        "report": report,
+    }
+
+
+async def test_what_a_former_version_did_meanwhile_is_counted_in_the_end(
+    old: Database, tasks: dict[Status, Task]
+) -> None:
+    if not isinstance(old, PostgresDatabase):
+        # A file has one server at a time: nothing of before runs beside.
+        return
+    place = PostgresPlace(url=old.url)
+    await postgres.prepare(place)
+    async with running_engine(old, EngineOptions(catalogue=SMALL)) as engine:
+        await engine.together([asks.create(77), asks.create(78, type="mail")])
+        ended = tasks[Status.CLAIMED].id
+        old.execute(f"update tasks set status = 'completed' where id = '{ended}'")
+        old.execute(f"delete from tasks where id = '{tasks[Status.CANCELLED].id}'")
+        for _ in range(2):
+            # Once is enough, and twice does no harm.
+            old.execute("delete from schema_migrations where number = 6")
+            await postgres.migrate(place, "post")
+
+        standing = await engine.reader.task_counts(ACCOUNT_ID, 10)
+
+    report = Counts(pending=2, claimed=0, completed=2, dead_letter=1, cancelled=0)
+    assert standing.by_type == {
+        "": replace(report, pending=3),
+        "mail": Counts(pending=1),
+        "report": report,
+    }

@@ -56,6 +56,16 @@ async def test_a_scheduled_task_comes_due_and_wakes_who_waits_for_it(
     assert held.task.id == task.id
 
 
+async def test_a_time_from_now_counts_from_the_clock(local: LocalOrchestrion) -> None:
+    local.clock.advance(days=3)
+
+    one = await local.client.tasks.create("summarize", {}, run_at="+15m")
+    other = local.sync_client.tasks.create("summarize", {}, run_at=timedelta(hours=1))
+
+    assert one.scheduled_at == START + timedelta(days=3, minutes=15)
+    assert other.scheduled_at == START + timedelta(days=3, hours=1)
+
+
 async def test_finished_tasks_go_when_their_retention_is_over(local: LocalOrchestrion) -> None:
     task = await local.client.tasks.create("summarize", {})
     await local.client.tasks.cancel(task.id)
@@ -70,11 +80,11 @@ async def test_a_wait_in_vain_passes_at_once(local: LocalOrchestrion) -> None:
     task = await local.client.tasks.create("summarize", {})
     began = time.monotonic()
 
-    assert not (await local.client.tasks.claim("mail", wait_seconds=50)).leases
+    assert not (await local.client.tasks.claim("mail", wait_seconds=20)).leases
     with pytest.raises(Timeout):
-        await local.client.tasks.wait(task.id, timeout=60)
+        await local.client.tasks.wait(task.id, timeout=30)
     with pytest.raises(Timeout):
-        local.sync_client.tasks.wait(task.id, timeout=60)
+        local.sync_client.tasks.wait(task.id, timeout=30)
 
     assert time.monotonic() < began + REAL_SECONDS_MAX
     assert local.clock.now() == START

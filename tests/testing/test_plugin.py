@@ -1,7 +1,5 @@
-"""The pytest plugin in test suites of others: each run is a pytest of its own."""
+"""The pytest plugin: what it gives, what it says, and how little it loads."""
 
-import subprocess
-import sys
 import tomllib
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,10 +8,10 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.serving import PATIENCE_SECONDS, clean_variables
+from tests.testing.suites import PLUGIN, Suite
 
 ROOT: Final = Path(__file__).parents[2]
-PLUGIN: Final = "orchestrion.testing.plugin"
+THEIRS: Final = "test_theirs.py"
 ASYNC_TEST: Final = """
 async def test_create(orchestrion):
     task = await orchestrion.client.tasks.create("summarize", {"url": "u"})
@@ -45,31 +43,11 @@ def test_nothing_is_loaded():
 """
 
 
-class Suite:
-    """A test suite of somebody else, in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def run(self, test: str, *flags: str) -> str:
-        """Run one file with no plugins but ours and those named; gives what pytest said."""
-        (self._folder / "test_theirs.py").write_text(test, "utf-8")
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", PLUGIN, "-W", "error", *flags],
-            cwd=self._folder,
-            env={**clean_variables(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        return ran.stdout + ran.stderr
-
-
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
-    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
-    return Suite(tmp_path)
+    suite = Suite(tmp_path)
+    suite.write("pytest.ini", "[pytest]\n")
+    return suite
 
 
 @pytest.mark.parametrize(
@@ -84,7 +62,9 @@ def suite(tmp_path: Path) -> Suite:
 def test_the_fixture_gives_the_real_application(
     suite: Suite, test: str, flags: Sequence[str]
 ) -> None:
-    said = suite.run(test, *flags)
+    suite.write(THEIRS, test)
+
+    said = suite.run(*flags)
 
     assert "1 passed" in said, said
 
@@ -93,15 +73,19 @@ def test_the_fixture_gives_the_real_application(
 def test_a_coroutine_that_nothing_runs_says_what_to_install(
     suite: Suite, flags: Sequence[str]
 ) -> None:
-    said = suite.run(ASYNC_TEST, *flags)
+    suite.write(THEIRS, ASYNC_TEST)
 
-    assert "1 error" in said
+    said = suite.run(*flags)
+
+    assert "1 error" in said, said
     assert "pip install pytest-asyncio" in said
     assert 'anyio_mode = "auto"' in said
 
 
 def test_a_suite_that_does_not_use_the_fixture_loads_no_server(suite: Suite) -> None:
-    said = suite.run(NOTHING_LOADED)
+    suite.write(THEIRS, NOTHING_LOADED)
+
+    said = suite.run()
 
     assert "1 passed" in said, said
 

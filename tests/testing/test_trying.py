@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from orchestrion import Backoff, Context, OutputRef, Retry, Worker
 from orchestrion.testing import TrialLease, run_task
-from orchestrion.worker.context import Context
-from orchestrion.worker.outcomes import OutputRef, Retry
 
 
 class Job(msgspec.Struct):
@@ -82,6 +81,18 @@ async def test_a_result_that_is_no_object_fails() -> None:
         return 7
 
     assert (await run_task(number, {})).failed
+
+
+async def test_what_a_worker_was_told_of_its_handler_counts_too() -> None:
+    worker = Worker()
+
+    @worker.task("wait", timeout=0.01, backoff=Backoff(initial=7, jitter=0))
+    async def wait(_: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    out = await run_task(worker.handlers["wait"], {})
+
+    assert (out.failed, out.reason, out.retry_after) == (True, "Timed out after 0.01 s", 7)
 
 
 async def test_state_is_what_the_test_says() -> None:

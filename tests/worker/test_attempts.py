@@ -3,9 +3,10 @@
 import asyncio
 import contextvars
 import logging
+import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -169,6 +170,27 @@ async def test_a_handler_cancelled_from_within_has_failed(local: LocalOrchestrio
     assert "cancelled from within" in (failed.last_failure_reason or "")
 
 
+def leaves() -> None:
+    sys.exit("all is lost")
+
+
+async def leaves_too() -> None:
+    sys.exit("all is lost")
+
+
+@pytest.mark.parametrize("handler", [leaves, leaves_too])
+async def test_a_handler_cannot_end_the_worker(
+    local: LocalOrchestrion, handler: Callable[[], object]
+) -> None:
+    worker = Worker()
+    worker.task("job")(handler)
+
+    failed = await once(local, worker)
+
+    assert failed.status == "dead_letter"
+    assert "SystemExit('all is lost')" in (failed.last_failure_reason or "")
+
+
 async def test_middleware_surrounds_each_attempt_in_order(local: LocalOrchestrion) -> None:
     worker = Worker()
     seen: list[str] = []
@@ -286,14 +308,13 @@ async def test_the_context_tells_of_the_attempt_and_its_lease(local: LocalOrches
 
     @worker.task("job")
     async def job(ctx: Context) -> None:
-        seen.append((ctx.attempt, ctx.task.type, ctx.lease_remaining))
-        seen.append((ctx.lost, ctx.cancel_requested))
+        seen.append((ctx.attempt, ctx.task.type, ctx.lease_remaining, ctx.lost))
         ctx.raise_if_lost()
 
     await local.client.tasks.create("job", {}, lease_seconds=45)
     await local.drain(worker)
 
-    assert seen == [(1, "job", 45), (False, False)]
+    assert seen == [(1, "job", 45, False)]
 
 
 async def test_plain_functions_run_beside_each_other(local: LocalOrchestrion) -> None:

@@ -108,9 +108,7 @@ async def test_a_typed_dict_is_checked(local: LocalOrchestrion) -> None:
     failed = await worked(local, handler, {"words": 5})
 
     assert done.result == {"read": "u"}
-    assert failed.last_failure_reason == (
-        "Invalid payload: Object missing required field `url`"
-    )
+    assert failed.last_failure_reason == ("Invalid payload: Object missing required field `url`")
 
 
 async def test_texts_become_instants_where_annotated(local: LocalOrchestrion) -> None:
@@ -122,7 +120,7 @@ async def test_texts_become_instants_where_annotated(local: LocalOrchestrion) ->
     assert done.result == {"year": 2026}
 
 
-def plain_without_annotations(payload, ctx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def plain_without_annotations(payload, ctx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     return {"payload": payload, "attempt": ctx.attempt}
 
 

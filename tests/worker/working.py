@@ -27,7 +27,7 @@ async def serving(worker: Worker, local: LocalOrchestrion) -> AsyncIterator[asyn
 async def until(seen: Callable[[], object]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not seen():
+        while not seen():  # noqa: ASYNC110 - other threads make it so
             await asyncio.sleep(LOOK_SECONDS)
 
 

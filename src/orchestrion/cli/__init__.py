@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
@@ -41,10 +40,10 @@ ABOUT: Mapping[str, str] = MappingProxyType(
 class _Commands(click.Group):
     # Starting must be quick: `orchestrion version` shall not wait for a web server to import.
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*filter(_exists, ABOUT), *super().list_commands(ctx)]
+        return [*ABOUT, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in ABOUT or not _exists(cmd_name):
+        if cmd_name not in ABOUT:
             return super().get_command(ctx, cmd_name)
         command = getattr(import_module(f"orchestrion.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
@@ -77,10 +76,6 @@ class _Commands(click.Group):
             raise _wrong(error) from error
 
 
-def _exists(name: str) -> bool:
-    return find_spec(f"orchestrion.cli.{name}") is not None
-
-
 def _wrong(error: click.UsageError) -> click.ClickException:
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
@@ -89,6 +84,7 @@ def _wrong(error: click.UsageError) -> click.ClickException:
 
 @click.version_option(__version__, message="%(version)s")
 @click.group(
+    name="orchestrion",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -1,20 +1,18 @@
 """`orchestrion bench`: how many tasks a second a server takes through their lives, end to end."""
 
-import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGINT
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import click
 import msgspec
 import uvloop
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orchestrion.cli.bench_lives import Lives
 from orchestrion.cli.bench_load import BATCH_MAX, PAYLOAD_BYTES_MAX, Load
+from orchestrion.cli.bench_progress import Run, showing
 from orchestrion.cli.bench_report import Outcome, Report, headline, latency_rows, report
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Printer, Shape
@@ -31,19 +29,10 @@ SECONDS_UNLESS_TASKS: Final = 20.0
 TASKS_HANDLED: Final = 10_000
 CALLERS: Final = 32
 HANDLERS: Final = 100
-REFRESH_SECONDS: Final = 0.2
+# A client has so many connections that more callers than this would wait for each other.
+CALLERS_PER_CLIENT: Final = 50
 STATUS_OF_SIGNALS: Final = 128
 HELP: Final = "orchestrion bench --help"
-
-
-class Run(Protocol):
-    """A load at work."""
-
-    done: int
-
-    async def run(self) -> Outcome:
-        """Work until the load is over."""
-        ...
 
 
 @click.command
@@ -145,36 +134,19 @@ def _load(mode: Mode, tasks: int | None, given: _Given) -> Load:
 
 async def _measured(session: Session, mode: Mode, load: Load) -> Outcome:
     target = session.target
-    async with AsyncOrchestrion(target.url, target.api_key) as client:
-        run: Run = Lives(client, load)
+    async with AsyncExitStack() as opened:
+        clients = [
+            await opened.enter_async_context(AsyncOrchestrion(target.url, target.api_key))
+            for _ in range(0, load.workers, CALLERS_PER_CLIENT)
+        ]
+        run: Run = Lives(clients, load)
         if mode == "worker":
             # The runtime takes time to import, which the other mode can do without.
             from orchestrion.cli.bench_handled import Handled  # noqa: PLC0415
 
-            run = Handled(client, target, load)
-        with _bar(session.printer, load) as progress:
-            watching = asyncio.create_task(_watch(progress, run))
-            try:
-                return await run.run()
-            finally:
-                watching.cancel()
-
-
-@contextmanager
-def _bar(printer: Printer, load: Load) -> Iterator[Progress]:
-    console = printer.errors()
-    columns = (TextColumn(load.type), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    shown = console.is_terminal and not printer.quiet
-    # Off a terminal it would leave an empty line.
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        progress.add_task("", total=load.tasks)
-        yield progress
-
-
-async def _watch(progress: Progress, run: Run) -> None:
-    while True:
-        progress.update(progress.task_ids[0], completed=run.done)
-        await asyncio.sleep(REFRESH_SECONDS)
+            run = Handled(clients[0], target, load)
+        with showing(session.printer, load, run):
+            return await run.run()
 
 
 def _keep(file: Path, found: Report) -> None:

@@ -14,12 +14,12 @@ from orchestrion.cli.printing import Rows
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a load came to: tasks that were completed, and how long that took.
 
-    `requests` is None where the worker runtime sent them.
+    `calls` of the client; None where the worker runtime made them.
     """
 
     tasks: int
     seconds: float
-    requests: int | None = None
+    calls: int | None = None
     latencies: dict[str, Latency]
 
 
@@ -36,7 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
     seconds: float
     tasks_per_second: float
-    requests_per_second: float | None
+    calls_per_second: float | None
     latencies_ms: dict[str, Latency]
 
 
@@ -54,17 +54,17 @@ def report(mode: str, url: str, load: Load, outcome: Outcome) -> Report:
         tasks=outcome.tasks,
         seconds=round(outcome.seconds, 3),
         tasks_per_second=round(outcome.tasks / seconds, 1),
-        requests_per_second=outcome.requests and round(outcome.requests / seconds, 1),
+        calls_per_second=outcome.calls and round(outcome.calls / seconds, 1),
         latencies_ms=outcome.latencies,
     )
 
 
 def headline(found: Report) -> str:
     """Say the rates in one line."""
-    rate = found.requests_per_second
-    requests = "" if rate is None else f", {rate:,.0f} requests/s"
+    rate = found.calls_per_second
+    calls = "" if rate is None else f", {rate:,.0f} calls/s"
     return (
-        f"{found.tasks_per_second:,.0f} tasks/s{requests}: "
+        f"{found.tasks_per_second:,.0f} tasks/s{calls}: "
         f"{found.tasks:,} tasks in {found.seconds:,.1f} s, {found.load.workers} at once"
     )
 

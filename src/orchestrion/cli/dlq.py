@@ -12,6 +12,7 @@ from orchestrion.cli.refusals import Conflict
 from orchestrion.cli.tasks_table import print_whole
 
 LIMIT = 20
+LIMIT_HELP = f"So many at most. [{LIMIT}]"
 
 
 @click.group
@@ -28,7 +29,7 @@ dlq.add_command(requeue)
 @dlq.command("list")
 @click.option("--type", "task_type", metavar="TYPE", help="Only those of a type.")
 @click.option("--error", metavar="TEXT", help=ERROR_HELP)
-@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
+@click.option("--limit", type=click.IntRange(1), default=LIMIT, metavar="N", help=LIMIT_HELP)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 @at_server()
 def list_(

@@ -10,7 +10,7 @@ from orchestrion.cli.tasks_table import clock_time
 from orchestrion.client.task import Task
 
 ERROR_HELP = "Only those whose last failure has this text in it, in any case."
-HEADINGS = ("id", "type", "attempts", "failed (UTC)", "last failure")
+HEADINGS = ("id", "type", "tries", "last failure", "failed (UTC)")
 PAGE = 100
 
 
@@ -37,7 +37,7 @@ def print_letters(printer: Printer, found: Sequence[Task]) -> None:
     """Print dead letters: a table, one object, or a line for each."""
     match printer.list_shape():
         case Shape.TABLE:
-            printer.rows(Rows(headings=HEADINGS, lines=map(_row, found)))
+            printer.rows(Rows(headings=HEADINGS, lines=map(_row, found), spare=1))
         case Shape.JSON:
             printer.json({"items": [msgspec.Raw(task.json) for task in found]})
         case Shape.JSONL:
@@ -50,6 +50,6 @@ def _row(task: Task) -> tuple[str, ...]:
         task.id,
         task.type,
         f"{task.attempt_count}/{task.max_attempts}",
-        clock_time(task.last_failed_at) or clock_time(task.updated_at),
         task.last_failure_reason or "its lease ended",
+        clock_time(task.last_failed_at) or clock_time(task.updated_at),
     )

@@ -71,6 +71,8 @@ def requeue(
         session.printer.hint(f"would requeue {_summary(chosen)}")
         session.advise_to(session.again(without="--dry-run"))
         return
+    if not chosen:
+        session.printer.hint("There are no such dead letters.")
     if chosen and not task_ids and not asked["yes"]:
         _ask(session, chosen)
     _requeue(session, chosen)

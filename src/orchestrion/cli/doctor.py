@@ -10,7 +10,7 @@ import httpx2
 
 from orchestrion.cli.doctor_finding import Finding, Level, bad
 from orchestrion.cli.doctor_key import key_findings
-from orchestrion.cli.doctor_server import Server, reached
+from orchestrion.cli.doctor_server import Server, look, reached
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape, cell
@@ -55,8 +55,7 @@ def _server(session: Session, *, quick: bool) -> Iterator[Finding]:
             said = f"{server.url} does not answer: {str(error) or type(error).__name__}"
             step = session.refusal(ConnectionFailed(said)).step or ""
             # Where nothing better is known, the advice is to call the doctor, who is here.
-            elsewhere = f"curl -i {server.url}/health"
-            yield bad("server", said, elsewhere if "doctor" in step else step)
+            yield bad("server", said, look(server) if "doctor" in step else step)
 
 
 def _here(values: Mapping[str, str | None]) -> list[Finding]:

@@ -13,7 +13,7 @@ from orchestrion.api.serving.server import FILES_BESIDES
 from orchestrion.cli.doctor_finding import Finding, bad, doubtful, good
 from orchestrion.databases import DRIVER
 
-ASK_SECONDS: Final = 2.0
+ASK_SECONDS: Final = 1.0
 
 
 def machine_findings(host: str, port: int) -> list[Finding]:

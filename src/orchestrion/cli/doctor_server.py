@@ -1,5 +1,6 @@
 """The doctor's look at a server: does it answer, how soon, which version, whose time, whose key."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -71,14 +72,14 @@ def reached(server: Server) -> Iterator[Finding]:
     health = server.ask("/health")
     job = health.body.get("leaseExpiryJob")
     if not isinstance(job, dict):
-        yield bad("server", f"{server.url} answers, but is no Orchestrion server", _look(server))
+        yield bad("server", f"{server.url} answers, but is no Orchestrion server", look(server))
         return
     yield _reachable(server, health)
     ready = server.ask("/readyz")
     if ready.status != OK:
-        yield bad("ready", f"the server takes no work: {ready.refusal}", _look(server, "/readyz"))
+        yield bad("ready", f"the server takes no work: {ready.refusal}", look(server, "/readyz"))
     if not job.get("healthy"):
-        yield doubtful("leases", "no lease has been swept for long", _look(server))
+        yield doubtful("leases", "no lease has been swept for long", look(server))
     yield _clock(health)
 
 
@@ -88,7 +89,7 @@ def _reachable(server: Server, health: Heard) -> Finding:
     milliseconds = f"{health.seconds * 1_000:.0f} ms"
     text = f"server {version} reachable ({milliseconds}), schema {api}"
     if health.seconds > SLOW_SECONDS:
-        return doubtful("server", f"{text}: that is slow", _look(server))
+        return doubtful("server", f"{text}: that is slow", look(server))
     if _line(version) != _line(__version__):
         text = f"{text}; this program is {__version__}"
         return doubtful("server", text, "orchestrion version")
@@ -131,5 +132,6 @@ def _line(version: str) -> list[str]:
     return version.split(".")[:2]
 
 
-def _look(server: Server, path: str = "/health") -> str:
-    return f"curl -i {server.url}{path}"
+def look(server: Server, path: str = "/health") -> str:
+    """Give the command that shows an answer as it is."""
+    return shlex.join(["curl", "-i", f"{server.url}{path}"])

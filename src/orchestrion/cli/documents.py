@@ -7,7 +7,8 @@ import click
 import msgspec
 
 from orchestrion.api.schema import document
-from orchestrion.cli.reference import errors_page, lifecycle_page, settings_page
+from orchestrion.cli.reference import GENERATED, errors_page, lifecycle_page, settings_page
+from orchestrion.cli.reference_commands import commands_page
 
 _ROOT = Path(__file__).parents[3]
 _AGAIN = "run: python -m orchestrion.cli.documents"
@@ -21,6 +22,7 @@ def rendered() -> dict[str, bytes]:
         "docs/lifecycle.md": lifecycle_page().encode(),
         "docs/errors.md": errors_page().encode(),
         "docs/settings.md": settings_page().encode(),
+        "docs/cli.md": commands_page(GENERATED).encode(),
     }
 
 

@@ -38,6 +38,11 @@ def at_server(
     return decorate
 
 
+def is_common(option: click.Parameter) -> bool:
+    """Tell whether an option is one of these."""
+    return isinstance(option, click.Option) and option.callback is _keep
+
+
 def _with_options(command: _Command, key_names: tuple[str, ...]) -> _Command:
     # Click lists options in the reverse of the order in which they are applied.
     for option in reversed(_options(key_names)):

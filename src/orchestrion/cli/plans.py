@@ -13,7 +13,10 @@ from orchestrion.settings.values import read_file
 
 @click.group
 def plans() -> None:
-    """Look at catalogues of plans."""
+    """Look at catalogues of plans, which are files of an operator.
+
+    For the plan of your own account, at a server, see `orchestrion plan`.
+    """
 
 
 @plans.command

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 CELL_LENGTH_MAX = 400
+WIDE = 110
 
 # JSON leaves these as they are, and a terminal may obey them; inside strings is all they can be.
 _UNSAFE_IN_JSON = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
@@ -27,10 +28,14 @@ class Shape(StrEnum):
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """A table for people; a cell may hold anything, also what others wrote."""
+    """A table for people; a cell may hold anything, also what others wrote.
+
+    Its last columns, `spare` many, are left out where a terminal is narrow.
+    """
 
     headings: Sequence[str]
     lines: Iterable[Sequence[str]]
+    spare: int = 0
 
 
 class Printer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +78,8 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self, rows: Rows) -> None:
         """Print a table."""
-        self.console().print(table_of(rows))
+        console = self.console()
+        console.print(table_of(rows, console.width))
 
     def fields(self, values: Mapping[str, str | None]) -> None:
         """Print names and values below each other; what has no value is left out."""
@@ -89,13 +95,14 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
             click.echo(printable(text), err=True)
 
 
-def table_of(rows: Rows) -> Table:
+def table_of(rows: Rows, width: int) -> Table:
     """Lay out a table; its first column is never cut, for it is copied into other commands."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(rows.headings):
+    shown = len(rows.headings) - (rows.spare if width < WIDE else 0)
+    for number, heading in enumerate(rows.headings[:shown]):
         table.add_column(heading, no_wrap=number == 0, overflow="fold")
     for line in rows.lines:
-        table.add_row(*map(cell, line))
+        table.add_row(*map(cell, line[:shown]))
     return table
 
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from orchestrion.cli.printing import Printer
+from orchestrion.cli.printing import Printer, printable
 from orchestrion.cli.refusals import (
     Conflict,
     NotAllowed,
@@ -178,9 +178,14 @@ class Session:
                 return Refusal(str(error), self.command("doctor"))
 
     def _refused(self, error: APIError) -> Refusal:
-        step = next_step(error.contract.recommended, self.typed)
         quoted = ", ".join(filter(None, [error.code, error.request_id]))
-        return _kind(error)(f"{error.message} ({quoted})", step or self.command("doctor"))
+        said = f"{error.message} ({quoted})"
+        # Another checkout of the account may be pending.
+        if "checkoutUrl" in error.details:
+            self.knows(purchase_id=error.details.get("purchaseId"))
+            said = f"{said} It is approved at {error.details['checkoutUrl']}"
+        step = next_step(error.contract.recommended, self.typed)
+        return _kind(error)(printable(said), step or self.command("doctor"))
 
     def _to_reach(self) -> str:
         # Where nothing listens on this very machine, a server may simply not run.

@@ -11,7 +11,7 @@ from orchestrion.core.task import Status
 from orchestrion.settings import SETTINGS, Setting
 from orchestrion.settings.sources import CONFIG_ALLOWED, CONFIG_VARIABLE
 
-_GENERATED = "<!-- Generated from the code: change the table there, then run `make contract`. -->"
+GENERATED = "<!-- Generated from the code: change the table there, then run `make contract`. -->"
 
 
 def lifecycle_page() -> str:
@@ -116,4 +116,4 @@ def _fenced(language: str, lines: list[str]) -> str:
 
 
 def _page(title: str, *parts: str) -> str:
-    return "\n\n".join([title, _GENERATED, *parts]) + "\n"
+    return "\n\n".join([title, GENERATED, *parts]) + "\n"

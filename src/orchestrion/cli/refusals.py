@@ -1,10 +1,25 @@
 """Turns what went wrong into a line on stderr, the command to type next, and an exit code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import IO
 
 import click
+
+# How a command may end; what each of the classes below says in its own words.
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "all went well",
+        1: "failure: of the server, of a payment, or of the task that was waited for",
+        2: "wrong usage, or a request that the server finds wrong",
+        3: "not found",
+        4: "conflict: the state of the task or its lease does not allow it",
+        5: "the key is missing or wrong",
+        6: "a quota or a rate limit is used up",
+        7: "no server could be reached",
+    }
+)
 
 
 class Refusal(click.ClickException):

@@ -9,7 +9,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from time import sleep
+from time import monotonic, sleep
 from types import FrameType
 
 import click
@@ -36,22 +36,26 @@ every = click.option(
 )
 
 
-def show(printer: Printer, interval: float, look: Callable[[], RenderableType]) -> None:
-    """Draw what `look` gives every `interval` seconds. While no server answers, say so."""
-    picture = look()
-    live = Live(picture, console=printer.console(), screen=True, auto_refresh=False)
+def show(printer: Printer, interval: float, look: Callable[[int], RenderableType]) -> None:
+    """Draw what `look` gives for a width, every `interval` seconds; say so if no server answers."""
+    console = printer.console()
+    picture = look(console.width)
+    live = Live(picture, console=console, screen=True, auto_refresh=False)
     try:
-        with _orderly_end(), _keys() as pressed, live:
-            live.refresh()
+        with _orderly_end(), _keys() as pressed:
+            live.start(refresh=True)
             while not pressed(interval):
                 try:
-                    picture = look()
+                    picture = look(console.width)
                     live.update(picture, refresh=True)
                 except ConnectionFailed as error:
                     live.update(Group(Text(str(error), "red"), picture), refresh=True)
     except KeyboardInterrupt:
         # The usual way to leave.
         return
+    finally:
+        # A signal may come while it starts, which `with` would not undo.
+        live.stop()
 
 
 @contextmanager
@@ -70,11 +74,14 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
 def _left(terminal: int, seconds: float) -> bool:
     """Wait for a key; tells whether the one who looks wants to leave, or has gone."""
-    ready, _, _ = select.select([terminal], [], [], seconds)
-    if not ready:
-        return False
-    read = os.read(terminal, KEYS_READ_MAX)
-    return not read or b"q" in read.lower()
+    deadline = monotonic() + seconds
+    while (left := deadline - monotonic()) > 0:
+        ready, _, _ = select.select([terminal], [], [], left)
+        if ready:
+            read = os.read(terminal, KEYS_READ_MAX)
+            if not read or b"q" in read.lower():
+                return True
+    return False
 
 
 def _nobody(seconds: float) -> bool:

@@ -25,7 +25,7 @@ _VERBS: Mapping[str, str] = MappingProxyType(
 )
 _HOLDING = frozenset({"complete", "fail", "heartbeat"})
 # A type for one who has none yet.
-_FIRST_TYPE = "hello"
+FIRST_TYPE = "hello"
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ def _of_task(action: Action, task_id: str, typed: Typed) -> list[str] | None:
 
 
 def _of_server(action: Action, typed: Typed) -> list[str] | None:
-    task_type = typed.task_type or _FIRST_TYPE
+    task_type = typed.task_type or FIRST_TYPE
     match action.action:
         case "create_task":
             return ["tasks", "create", task_type, "{}"]

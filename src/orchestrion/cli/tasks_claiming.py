@@ -1,6 +1,5 @@
 """`orchestrion tasks claim`: work taken under a lease."""
 
-from collections.abc import Sequence
 from time import monotonic, sleep
 from typing import TypedDict, Unpack
 
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 
 from orchestrion.cli.answers import whole
 from orchestrion.cli.options import at_server
-from orchestrion.cli.printing import Rows, Shape
+from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
 from orchestrion.cli.tasks_table import clock_time
@@ -18,8 +17,6 @@ from orchestrion.client import calls
 from orchestrion.client.contract import AgentContract
 from orchestrion.client.task import Claimed, Held
 from orchestrion.client.waiting import REST_SECONDS, WAIT_SECONDS_MAX
-
-HEADINGS = ("id", "lease_token", "type", "lease ends (UTC)", "payload")
 
 
 class _Options(TypedDict):
@@ -91,8 +88,8 @@ def _next(
 def _print(session: Session, claimed: Claimed, answer: msgspec.Raw) -> None:
     match session.printer.single_shape():
         case Shape.TABLE:
-            if claimed.leases:
-                session.printer.rows(_rows(claimed.leases))
+            for held in claimed.leases:
+                session.printer.fields(_fields(held))
         case Shape.JSONL:
             for held in claimed.leases:
                 task = msgspec.Raw(held.task.json)
@@ -120,17 +117,12 @@ def _why(claimed: Claimed) -> str:
             return "the server does not say why"
 
 
-def _rows(leases: Sequence[Held]) -> Rows:
-    return Rows(
-        headings=HEADINGS,
-        lines=[
-            (
-                held.task.id,
-                held.lease_token,
-                held.task.type,
-                clock_time(held.task.lease_expires_at),
-                msgspec.json.encode(held.task.payload).decode(),
-            )
-            for held in leases
-        ],
-    )
+def _fields(held: Held) -> dict[str, str | None]:
+    return {
+        "id": held.task.id,
+        "lease_token": held.lease_token,
+        "type": held.task.type,
+        "lease ends": f"{clock_time(held.task.lease_expires_at)} UTC",
+        "attempt": f"{held.task.attempt_count} of {held.task.max_attempts}",
+        "payload": msgspec.json.encode(held.task.payload).decode(),
+    }

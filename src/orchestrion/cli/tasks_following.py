@@ -1,6 +1,7 @@
 """`orchestrion tasks watch` and `tail`: what becomes of tasks, as it happens."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import sleep
 
 import click
@@ -45,7 +46,7 @@ def watch(
     if task_id is not None:
         _watch_one(session, task_id, seconds)
     elif session.printer.list_shape() is Shape.TABLE:
-        show(session.printer, interval, lambda: _table(session, task_type))
+        show(session.printer, interval, partial(_table, session, task_type))
     else:
         _print_changes(session, task_type, interval)
 
@@ -90,8 +91,8 @@ def _line(task: Task) -> str:
     return "  ".join(filter(None, [when, task.id, task.type, task.status, attempt, about(task)]))
 
 
-def _table(session: Session, task_type: str | None) -> RenderableType:
-    return table_of(rows(_newest(session, task_type)))
+def _table(session: Session, task_type: str | None, width: int) -> RenderableType:
+    return table_of(rows(_newest(session, task_type)), width)
 
 
 def _print_changes(session: Session, task_type: str | None, interval: float) -> None:

@@ -21,11 +21,17 @@ def _of_lease(command: _Command) -> _Command:
     token = click.option(
         "--token",
         envvar=TOKEN_VARIABLE,
-        required=True,
+        callback=_required,
         metavar="LEASE_TOKEN",
         help=f"The lease_token that the claim printed. [{TOKEN_VARIABLE}]",
     )
     return click.argument("task_id", metavar="ID")(token(command))
+
+
+def _required(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if value is None:
+        raise click.UsageError(f"Give the lease_token by --token or {TOKEN_VARIABLE}.", ctx)
+    return value
 
 
 _reason = click.option("--reason", metavar="TEXT", help="Why, in at most 500 characters.")

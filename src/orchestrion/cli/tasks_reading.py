@@ -11,6 +11,7 @@ from orchestrion.cli.answers import whole
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
+from orchestrion.cli.steps import FIRST_TYPE
 from orchestrion.cli.tasks_table import clock_time, print_json, print_list, print_whole
 from orchestrion.client.insight import Explanation
 from orchestrion.client.insight import explain as explanation
@@ -18,6 +19,7 @@ from orchestrion.client.task import Task
 
 STATUSES = ("pending", "claimed", "completed", "dead_letter", "cancelled")
 LIMIT = 20
+LIMIT_HELP = f"So many at most. [{LIMIT}]"
 PAGE_MAX = 100
 
 
@@ -31,7 +33,7 @@ class _Filters(TypedDict):
 @click.option("--status", type=click.Choice(STATUSES), help="Only those in a state.")
 @click.option("--type", metavar="TYPE", help="Only those of a type.")
 @click.option("--claimed-by", metavar="WORKER", help="Only those a worker claimed.")
-@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
+@click.option("--limit", type=click.IntRange(1), default=LIMIT, metavar="N", help=LIMIT_HELP)
 @click.option("--all", "everything", is_flag=True, help="All of them, however many.")
 @click.option("--cursor", metavar="TEXT", help="Go on where an earlier list ended.")
 @at_server()
@@ -60,7 +62,7 @@ def list_(
         more = [f"--limit={limit}", f"--cursor={page.next_cursor}"]
         session.advise_to(session.command("tasks", "list", *given, *more))
     elif not page.items:
-        session.advise(page.contract)
+        session.advise_to(session.command("tasks", "create", filters["type"] or FIRST_TYPE, "{}"))
 
 
 def _walk(session: Session, filters: _Filters, cursor: str | None) -> Iterator[Task]:

@@ -8,7 +8,7 @@ import msgspec
 from orchestrion.cli.printing import Printer, Rows, Shape
 from orchestrion.client.task import Task
 
-HEADINGS = ("id", "type", "status", "attempts", "created (UTC)", "about")
+HEADINGS = ("id", "type", "status", "tries", "about", "created (UTC)")
 
 
 def print_task(printer: Printer, task: Task) -> None:
@@ -53,7 +53,7 @@ def print_json(printer: Printer, value: object) -> None:
 
 def rows(tasks: Iterable[Task]) -> Rows:
     """Lay tasks out as a table."""
-    return Rows(headings=HEADINGS, lines=map(_row, tasks))
+    return Rows(headings=HEADINGS, lines=map(_row, tasks), spare=1)
 
 
 def clock_time(instant: datetime | None) -> str:
@@ -79,7 +79,7 @@ def about(task: Task) -> str:
 def _row(task: Task) -> tuple[str, ...]:
     attempts = f"{task.attempt_count}/{task.max_attempts}"
     created = clock_time(task.created_at)
-    return (task.id, task.type, task.status, attempts, created, about(task))
+    return (task.id, task.type, task.status, attempts, about(task), created)
 
 
 def _fields(task: Task) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """`orchestrion top`: an account in numbers, live."""
 
+from functools import partial
 from time import sleep
 
 import click
@@ -25,7 +26,7 @@ def top(session: Session, interval: float) -> None:
     Off a terminal it prints a JSON object with the numbers on each line.
     """
     if session.printer.list_shape() is Shape.TABLE:
-        show(session.printer, interval, lambda: _screen(session, interval))
+        show(session.printer, interval, partial(_screen, session, interval))
         return
     try:
         while True:
@@ -40,7 +41,7 @@ def _numbers(session: Session) -> tuple[insight.Stats, msgspec.Raw]:
     return session.client.call(whole(insight.stats()))
 
 
-def _screen(session: Session, interval: float) -> RenderableType:
+def _screen(session: Session, interval: float, _width: int) -> RenderableType:
     numbers, _ = _numbers(session)
     foot = f"{session.target.url}  every {interval:g} s  q leaves"
     return Group(picture(numbers), Text(), Text(foot, "dim"))

@@ -142,4 +142,3 @@ class AsyncOrchestrion:
             return answer_of(step, await self._http.request(**self._setup.request(step)), began)
         except httpx2.RequestError as error:
             return trouble_of(error)
-

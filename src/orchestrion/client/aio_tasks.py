@@ -20,7 +20,9 @@ from orchestrion.client.task import (
     Page,
     Task,
 )
-from orchestrion.client.waiting import Mode, Waiting, wait_many
+from orchestrion.client.waiting import Mode, Waiting, several, wait_many
+
+PAGE_SIZE = 100
 
 T = TypeVar("T")
 
@@ -95,10 +97,15 @@ class AsyncTasks:
         limit: int | None = None,
     ) -> AsyncIterator[Task]:
         """Read all tasks page by page, newest first; `limit` is the size of a page, 100."""
+        size = PAGE_SIZE if limit is None else limit
         cursor: str | None = None
         while True:
             page = await self.list(
-                status=status, type=type, claimed_by=claimed_by, limit=limit or 100, cursor=cursor
+                status=status,
+                type=type,
+                claimed_by=claimed_by,
+                limit=size,
+                cursor=cursor,
             )
             for task in page.items:
                 yield task
@@ -127,7 +134,7 @@ class AsyncTasks:
 
         They come in the order of the ids, each once. Raises Timeout, and TaskNotFound.
         """
-        waiting = Waiting(ids=tuple(task_ids), timeout=timeout, mode=mode)
+        waiting = Waiting(ids=several(task_ids), timeout=timeout, mode=mode)
         return await self._client.run(wait_many(self._client.exchange, waiting))
 
     async def cancel(self, task_id: str, *, force: bool = False) -> Task:

@@ -73,28 +73,34 @@ def outcomes(exchange: Exchange, batch: Batch) -> Steps[list[Outcome]]:
     What a request raises has in `outcomes` what the requests before it came to.
     """
     found: list[Outcome] = []
-    for part in _parts(batch.items):
-        try:
+    try:
+        for part in _parts(batch.items):
             found += yield from _settled(exchange, batch.path, part)
-        except OrchestrionError as error:
-            error.outcomes = tuple(found)
-            raise
+    except OrchestrionError as error:
+        error.outcomes = tuple(found)
+        raise
+    except Exception as error:
+        error.add_note(f"{len(found)} items were sent before.")
+        raise
     return found
 
 
 def _settled(exchange: Exchange, path: str, items: Sequence[Item]) -> Steps[list[Outcome]]:
     attempts = exchange.attempts()
     found = yield from _once(exchange, path, items)
-    while passing := {place: trouble for place, each in enumerate(found) if (trouble := _passes(each))}:
+    while passing := _passing(found):
         # The longest wait of them: with less some would be refused again.
         trouble = max(passing.values(), key=_wait)
         pause = attempts.pause_after(trouble, Repeat.ALWAYS, exchange.now())
         if pause is None:
             break
-        retry = attempts.retries
         exchange.tell(
             RetryNote(
-                method="POST", path=path, retry=retry, pause_seconds=pause, trouble=trouble
+                method="POST",
+                path=path,
+                retry=attempts.retries,
+                pause_seconds=pause,
+                trouble=trouble,
             )
         )
         yield Pause(seconds=pause)
@@ -126,11 +132,14 @@ def _superseded(outcome: Outcome) -> bool:
     return isinstance(outcome, APIError) and outcome.details.get("reason") == "superseded"
 
 
-def _passes(outcome: Outcome) -> Trouble | None:
-    if not isinstance(outcome, APIError):
-        return None
-    trouble = Trouble(message=outcome.message, sent=False, refusal=outcome.refusal)
-    return trouble if repeatable(trouble, Repeat.ALWAYS) else None
+def _passing(found: Sequence[Outcome]) -> dict[int, Trouble]:
+    """Give the places of the items that were refused for now, and why."""
+    refused = {
+        place: Trouble(message=outcome.message, sent=False, refusal=outcome.refusal)
+        for place, outcome in enumerate(found)
+        if isinstance(outcome, APIError)
+    }
+    return {place: each for place, each in refused.items() if repeatable(each, Repeat.ALWAYS)}
 
 
 def _wait(trouble: Trouble) -> float:

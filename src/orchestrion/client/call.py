@@ -28,7 +28,8 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """A request. `decode` reads the body of a success; `wait_seconds` it may stay open for.
 
     `settle` is asked when a repeat of a request that may have taken effect is refused: it gives
-    the call that shows what the first came to, or None where the refusal stands.
+    the call that shows what the first came to, or None where the refusal stands. `patient`: it
+    is repeated as long as the seconds for repeats last, whatever the number of tries.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     body: bytes | None = None
     repeat: Repeat = Repeat.ALWAYS
     wait_seconds: float = 0
+    patient: bool = False
     settle: Callable[[Refusal], "Call[T] | None"] = unsettled
 
 

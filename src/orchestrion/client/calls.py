@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from orchestrion.client.answers import read_claimed, read_held, read_page
 from orchestrion.client.call import Call, Repeat, task_path
-from orchestrion.client.contract import AgentContract
 from orchestrion.client.errors import Refusal, error_of
 from orchestrion.client.payload import Payload, encoded, encoded_object
 from orchestrion.client.schedule import instant_text
@@ -64,8 +64,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_page(filters: Filters) -> Call[Page]:
     """Read one page of tasks."""
-    query = {key: str(value) for key, value in msgspec.to_builtins(filters).items() if value}
-    return Call(method="GET", path="/v1/tasks", query=query, decode=_page)
+    query = {
+        key: str(value)
+        for key, value in msgspec.structs.asdict(filters).items()
+        if value is not None
+    }
+    return Call(method="GET", path="/v1/tasks", query=query, decode=read_page)
 
 
 class Claiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +93,10 @@ def claim(claiming: Claiming) -> Call[Claimed]:
     return Call(
         method="POST",
         path="/v1/tasks/claim",
-        headers={"Idempotency-Key": claiming.idempotency_key or new_key()},
+        headers={"Idempotency-Key": _key(claiming.idempotency_key)},
         body=encoded(body),
         wait_seconds=claiming.wait_seconds,
-        decode=_claimed,
+        decode=read_claimed,
     )
 
 
@@ -103,7 +107,7 @@ def claim_by_id(task_id: str, worker_id: str | None = None) -> Call[Held]:
         path=task_path(task_id, "claim"),
         headers={"Idempotency-Key": new_key()},
         body=encoded(_given(worker_id=worker_id)),
-        decode=_held,
+        decode=read_held,
     )
 
 
@@ -211,6 +215,14 @@ def _give_back(task_id: str, verb: str, body: dict[str, Any]) -> Call[Task]:
     )
 
 
+def _key(given: str | None) -> str:
+    if given is None:
+        return new_key()
+    if not (given and given.isascii() and given.isprintable()):
+        raise ValueError("An idempotency key has 1 to 255 printable ASCII characters.")
+    return given
+
+
 def _given(**fields: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -227,66 +239,3 @@ def _seconds(wait: float | timedelta | None) -> int | None:
     seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
     # Sooner than asked would be a surprise; later by less than a second is none.
     return min(math.ceil(seconds), RETRY_AFTER_SECONDS_MAX) if seconds > 0 else None
-
-
-_NOTHING = msgspec.Raw(b"null")
-
-
-class _Lease(msgspec.Struct, frozen=True):
-    task: msgspec.Raw
-    lease_token: str
-
-
-class _Claim(msgspec.Struct, frozen=True):
-    agent_contract: AgentContract
-    task: msgspec.Raw = _NOTHING
-    lease_token: str | None = None
-    tasks: list[_Lease] | None = None
-    empty_reason: str | None = None
-    next_claimable_at: datetime | None = None
-    similar_types: tuple[str, ...] = ()
-
-
-_CLAIM = msgspec.json.Decoder(_Claim)
-
-
-def _claimed(body: bytes) -> Claimed:
-    answer = _CLAIM.decode(body)
-    # The first stands there twice; it is read once.
-    leases = answer.tasks or []
-    if answer.tasks is None and answer.lease_token is not None:
-        leases = [_Lease(answer.task, answer.lease_token)]
-    return Claimed(
-        leases=tuple(Held(task=read_task(one.task), lease_token=one.lease_token) for one in leases),
-        contract=answer.agent_contract,
-        empty_reason=answer.empty_reason,
-        next_claimable_at=answer.next_claimable_at,
-        similar_types=answer.similar_types,
-    )
-
-
-def _held(body: bytes) -> Held:
-    (held,) = _claimed(body).leases
-    return held
-
-
-class _Info(msgspec.Struct, frozen=True, rename="camel"):
-    next_cursor: str | None = None
-
-
-class _List(msgspec.Struct, frozen=True):
-    items: list[msgspec.Raw]
-    agent_contract: AgentContract
-    page_info: _Info = msgspec.field(name="pageInfo", default_factory=_Info)
-
-
-_LIST = msgspec.json.Decoder(_List)
-
-
-def _page(body: bytes) -> Page:
-    answer = _LIST.decode(body)
-    return Page(
-        items=tuple(map(read_task, answer.items)),
-        next_cursor=answer.page_info.next_cursor,
-        contract=answer.agent_contract,
-    )

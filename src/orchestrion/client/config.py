@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -81,6 +82,18 @@ def _clean(key: str) -> str:
 
 
 def _checked(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"The address {url!r} must begin with http:// or https://.")
+    if not _usable(url):
+        raise ConfigurationError(
+            "The address of the server cannot be used: write it as 'http://127.0.0.1:8080'."
+        )
     return url.rstrip("/")
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    beside = parts.username or parts.password or parts.query or parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not beside

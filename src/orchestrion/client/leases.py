@@ -91,11 +91,16 @@ def _completed(exchange: Exchange, lease: Lease) -> Steps[None]:
     lease.raise_if_lost()
     done = calls.Ending(result=lease.result, output_id=lease.output_id)
     try:
-        yield from exchange.call(calls.complete(lease.task.id, lease.lease_token, done))
+        call = calls.complete(lease.task.id, lease.lease_token, done)
+    except Exception as unfit:
+        yield from finished(exchange, lease, unfit)
+        raise
+    try:
+        yield from exchange.call(call)
     except InvalidTransition as refused:
         raise LeaseExpired(refused.refusal) from refused
-    except (InvalidRequest, TypeError, ValueError) as unfit:
-        # A result that cannot be sent is a failure of the work.
+    except InvalidRequest as unfit:
+        # A result that the server does not take is a failure of the work, as one that is no JSON.
         yield from finished(exchange, lease, unfit)
         raise
 
@@ -134,6 +139,7 @@ class _Block:
         self._lease: Lease | None = None
 
     def _hold(self, keeper: Keeper, claimed: Claimed) -> Lease | None:
+        self._kept = self._lease = None
         for kept in keeper.hold_all(claimed):
             self._kept = kept
             self._lease = Lease(kept)

@@ -28,7 +28,7 @@ def _plain(value: object) -> object:
         return dict(value)
     dump = getattr(value, "model_dump", None)
     if dump is None:
-        raise NotImplementedError(f"Objects of type {type(value).__name__} are not JSON.")
+        raise TypeError(f"An object of type {type(value).__name__} is no JSON.")
     return dump(mode="json")
 
 

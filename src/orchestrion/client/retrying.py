@@ -9,7 +9,10 @@ from orchestrion.client.errors import Refusal
 
 # The longest pause that grows by itself; what the server asks for may be longer.
 PAUSE_SECONDS_MAX = 8.0
-PAUSE_SECONDS_FIRST = 0.2
+PAUSE_SECONDS_FIRST = 0.5
+DOUBLINGS_MAX = 10
+# Who waits for something counts seconds, not tries.
+PATIENT_RETRIES_MAX = 1000
 _TOO_MANY = 429
 _FAULT = 500
 
@@ -56,8 +59,10 @@ def repeatable(trouble: Trouble, repeat: Repeat) -> bool:
 class Attempts:
     """The tries of one call: how many there were, and since when they fail."""
 
-    def __init__(self, limits: Limits, draw: Callable[[], float]) -> None:
+    def __init__(self, limits: Limits, draw: Callable[[], float], *, patient: bool = False) -> None:
         # `draw` gives a number from 0 to 1.
+        patient = patient and limits.max_retries > 0
+        self._retries_max = PATIENT_RETRIES_MAX if patient else limits.max_retries
         self._limits = limits
         self._draw = draw
         self._failing_since: float | None = None
@@ -67,9 +72,11 @@ class Attempts:
         """Give the seconds to wait before the next try, or None to give up."""
         if self._failing_since is None:
             self._failing_since = now
-        if self.retries >= self._limits.max_retries or not repeatable(trouble, repeat):
+        if self.retries >= self._retries_max or not repeatable(trouble, repeat):
             return None
-        grown = min(PAUSE_SECONDS_MAX, PAUSE_SECONDS_FIRST * 2.0**self.retries)
+        grown = min(
+            PAUSE_SECONDS_MAX, PAUSE_SECONDS_FIRST * 2.0 ** min(self.retries, DOUBLINGS_MAX)
+        )
         asked = trouble.refusal.retry_after if trouble.refusal else None
         # Never before the moment the server named; and not all at that very moment.
         pause = grown * self._draw() + (asked or 0.0)

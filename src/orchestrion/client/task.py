@@ -1,7 +1,8 @@
 """Tasks as the client shows them: plain frozen data over the wire's names."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -56,8 +57,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel", dict=True)
 
     @property
     def json(self) -> bytes:
-        """The JSON text it was read from."""
-        return bytes(self.__dict__.get("text", b"{}"))
+        """The JSON text it was read from; of a task made otherwise, what it would be."""
+        text = self.__dict__.get("text")
+        return msgspec.json.encode(self) if text is None else bytes(text)
+
+    def __copy__(self) -> Self:
+        return self
+
+    # A copy elsewhere is read from the same text.
+    def __reduce__(self) -> tuple[Callable[[bytes], "Task"], tuple[bytes]]:
+        return read_task, (self.json,)
 
 
 _TASK = msgspec.json.Decoder(Task)

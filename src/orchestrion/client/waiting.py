@@ -1,7 +1,7 @@
 """Waiting for tasks over several long polls, as steps that a driver takes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -35,6 +35,13 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "all"
 
 
+def several(task_ids: Iterable[str]) -> tuple[str, ...]:
+    """Take ids; raises TypeError for a single text, which is a row of letters to Python."""
+    if isinstance(task_ids, str):
+        raise TypeError("Give a list of ids; for a single one there is tasks.wait.")
+    return tuple(task_ids)
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What one long poll came to."""
 
@@ -51,6 +58,7 @@ def wait_call(ids: Sequence[str], mode: Mode, seconds: int) -> Call[Seen]:
         path="/v1/tasks/wait",
         body=encoded(body),
         wait_seconds=seconds,
+        patient=True,
         decode=msgspec.json.Decoder(Seen).decode,
     )
 
@@ -107,7 +115,7 @@ def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> S
 
 def _claim(exchange: Exchange, asked: calls.Claiming) -> Steps[Claimed]:
     try:
-        return (yield from exchange.call(calls.claim(asked)))
+        return (yield from exchange.call(replace(calls.claim(asked), patient=True)))
     except BaseException as stopped:
         # An interrupt or a cancellation: the claim may have been answered all the same.
         if not isinstance(stopped, Exception | GeneratorExit):

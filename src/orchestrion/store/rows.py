@@ -1,6 +1,6 @@
 """Rows to values and values to rows; the only place where a row's columns are named by position."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from orchestrion.core.ids import TaskId
 from orchestrion.core.instants import Instant
 from orchestrion.core.purchase import Purchase, Stage
 from orchestrion.core.stats import Counts, Happened, Minute, counted
-from orchestrion.core.tally import Change, minute_of
+from orchestrion.core.tally import Change
 from orchestrion.core.task import Status, Task
 from orchestrion.core.view import IdempotencyRow
 from orchestrion.core.watching import Mark
@@ -149,19 +149,19 @@ def asks_row(asks: Asks) -> Row:
     return (asks.account_id, msgspec.json.encode(asks.at).decode())
 
 
-def counts_rows(changes: Iterable[Change]) -> Iterator[Row]:
-    """Give what is to be added to counts, behind the key."""
-    for change in changes:
-        if any(change.standing):
-            yield (change.account_id, change.type, *change.standing)
+def numbers_row(change: Change) -> Row:
+    """Give what is to be added to the counts of a type, then to its present minute."""
+    return (change.account_id, change.type, *change.standing, *change.happened)
 
 
-def minutes_rows(changes: Iterable[Change], now: Instant) -> Iterator[Row]:
-    """Give what is to be added to the present minute, behind the key."""
-    minute_at = minute_of(now)
-    for change in changes:
-        if any(change.happened):
-            yield (change.account_id, change.type, minute_at, *change.happened)
+def counts_row(change: Change) -> Row:
+    """Give what is to be added to the counts of a type, behind the key."""
+    return (change.account_id, change.type, *change.standing)
+
+
+def minute_row(change: Change, minute_at: Instant) -> Row:
+    """Give what is to be added to a type's minute, behind the key."""
+    return (change.account_id, minute_at, change.type, *change.happened)
 
 
 def counts_of(row: Row) -> tuple[str, Counts]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 NO_RUNNER: Final = (
     "{name} is a coroutine, and no plugin runs it. AnyIO's is installed with Orchestrion: set "
-    'anyio_mode = "auto" in the [tool.pytest] section of pyproject.toml, or mark the test with '
+    'anyio_mode = "auto" in the configuration of pytest, or mark the test with '
     "@pytest.mark.anyio. Or: pip install pytest-asyncio, and mark it with @pytest.mark.asyncio."
 )
 # By what the plugins that run coroutines make themselves known.

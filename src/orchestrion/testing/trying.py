@@ -48,7 +48,7 @@ class TrialLease:
 
 
 async def run_task(  # noqa: PLR0913 - a call reads better than a struct
-    handler: Callable[..., Any],
+    handler: Callable[..., Any] | Handler,
     payload: Mapping[str, Any],
     *,
     attempt: int = 1,
@@ -60,6 +60,7 @@ async def run_task(  # noqa: PLR0913 - a call reads better than a struct
 ) -> Outcome:
     """Call a handler, decorated or not, with a payload as it would arrive, and tell how it ended.
 
+    A function has no timeout and no backoff; `worker.handlers[type]` has those it was given.
     The payload is validated and the result written as JSON, as in a worker; plain functions run
     in a thread. `ctx.state` has what `state` names; hooks and middleware of a worker do not run.
     Raises TypeError for a function that is no handler, or a payload that is no JSON object.
@@ -87,9 +88,9 @@ async def run_task(  # noqa: PLR0913 - a call reads better than a struct
     return _outcome(report, int((time.monotonic() - began) / interval))
 
 
-def handler_of(function: Callable[..., Any], task_type: str) -> Handler:
+def handler_of(function: Callable[..., Any] | Handler, task_type: str) -> Handler:
     """Prepare a function as a worker does."""
-    handler = Handler(task_type, function)
+    handler = function if isinstance(function, Handler) else Handler(task_type, function)
     handler.prepare()
     return handler
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from inspect import isasyncgenfunction
@@ -20,7 +20,7 @@ from orchestrion.worker.threads import Threads
 LOG: Final = logging.getLogger("orchestrion.worker")
 
 Middleware = Callable[[Context], AbstractAsyncContextManager[object]]
-Surrounding = Middleware | Callable[[Context], AsyncGenerator[None]]
+Surrounding = Middleware | Callable[[Context], AsyncIterator[None]]
 
 
 class Equipment(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,17 +94,20 @@ class Attempt:
             raise TimedOut from None
 
     async def _call(self, arguments: tuple[Any, ...]) -> object:
-        if self._handler.is_async:
-            try:
+        try:
+            if self._handler.is_async:
                 return await self._handler.function(*arguments)
-            except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if current is not None and current.cancelling():
-                    raise
-                # Something it awaited was cancelled, not this attempt.
-                raise RuntimeError("the handler was cancelled from within") from None
-        self.thread = self._equipment.threads.submit(self._handler.function, arguments)
-        return await asyncio.wrap_future(self.thread)
+            self.thread = self._equipment.threads.submit(self._handler.function, arguments)
+            return await asyncio.wrap_future(self.thread)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            # Something it awaited was cancelled, not this attempt.
+            raise RuntimeError("the handler was cancelled from within") from None
+        except (SystemExit, KeyboardInterrupt) as error:
+            # One task shall not end the worker, and with it all others.
+            raise RuntimeError(f"the handler raised {error!r}") from error
 
     def _failed(self, reason: str, after: float | None) -> Failed:
         if after is not None:

@@ -18,7 +18,7 @@ from orchestrion.client.errors import (
     UnreadableAnswer,
 )
 from orchestrion.client.task import Claimed
-from orchestrion.worker.pausing import Pauses
+from orchestrion.worker.pausing import IDLE_SECONDS_MAX, Pauses
 from orchestrion.worker.slots import Lane, Slots
 from orchestrion.worker.tally import Tally
 
@@ -60,7 +60,7 @@ class Claimer:
         self.under_way: Claiming | None = None
         self._till = till
         self._lane = lane
-        self._empty = Pauses()
+        self._empty = Pauses(IDLE_SECONDS_MAX)
         self._away = Pauses()
 
     async def run(self) -> None:
@@ -141,7 +141,8 @@ class Claimer:
 
     async def _wait_away(self, error: Exception, asked: float | None) -> None:
         if not self._away.tries:
-            LOG.warning("the server does not answer, trying on: %s", error)
+            # What a caller might do next, the worker does.
+            LOG.warning("the server does not answer, trying on: %s", str(error).split(" Next:")[0])
         self.reached = False
         await asyncio.sleep(self._away.next(asked))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from orchestrion.worker.attempt import Attempt, Equipment
-from orchestrion.worker.reports import Failed, Report
+from orchestrion.worker.reports import Released, Report
 from orchestrion.worker.work import Begun, Ended, Freed, Message, Work
 
 
@@ -44,7 +44,8 @@ class Floor:
             report = await attempt.run()
         except asyncio.CancelledError:
             if not work.context.lost:
-                report = Failed(reason="The worker's event loop was stopped")
+                # Whoever did that, it says nothing about the task.
+                report = Released(reason="The attempt was cancelled")
                 raise
         finally:
             self._running.pop(work, None)

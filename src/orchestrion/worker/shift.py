@@ -132,6 +132,8 @@ class Shift:
 
     async def _claim(self) -> None:
         """Claim until told to stop, or until a claimer gives up for good."""
+        if self.stopping.is_set():
+            return
         claims = [asyncio.create_task(claimer.run()) for claimer in self.claimers]
         stop = asyncio.create_task(self.stopping.wait())
         try:

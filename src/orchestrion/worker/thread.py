@@ -12,7 +12,7 @@ from typing import Final
 from orchestrion.worker.shift import Roster, Shift
 
 # How long the handlers' loop may take to notice that all is done, where the process shall end.
-LEAVE_SECONDS: Final = 2.0
+LEAVE_SECONDS: Final = 1.0
 LOG: Final = logging.getLogger("orchestrion.worker")
 
 

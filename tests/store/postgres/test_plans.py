@@ -93,7 +93,7 @@ def filling(many: int) -> list[str]:
         series("purchases", many // 10, PURCHASE),
         # One account has many types, and another nothing that happened long ago.
         series("task_counts", many // 5, "'acct_' || n % 4, 'type_' || n, n % 3, 0, 0, 0, 0"),
-        series("task_minutes", many // 5, "'acct_' || n % 3, 'type_' || n, n, 1, 1, 1, 0, 0, 0"),
+        series("task_minutes", many // 5, "'acct_' || n % 3, n, 'type_' || n, 1, 1, 1, 0, 0, 0"),
         tasks(MIXED, 0, many // 5, type="(array['report', 'mail'])[1 + n % 2]", priority="n % 101"),
         tasks(LATER, 0, FEW),
         tasks(LATER, FEW, many, priority="100", scheduled_at=SOON, due_at=SOON),
@@ -123,7 +123,7 @@ ONE_OF_EACH: Final = (
     "insert into worker_asks values ('acct_x', '{}')",
     ONE_PURCHASE,
     "insert into task_counts values ('acct_x', '', 1, 0, 0, 0, 0)",
-    "insert into task_minutes values ('acct_x', '', 0, 1, 0, 0, 0, 0, 0)",
+    "insert into task_minutes values ('acct_x', 0, '', 1, 0, 0, 0, 0, 0)",
     tasks("acct_x", 0, 1),
     "vacuum analyze",
 )
@@ -151,6 +151,7 @@ NONE: Final = [None] * BATCH
 ONES: Final = [1] * BATCH
 TYPES: Final = [f"type_{number}" for number in range(4)]
 TYPES_OF_MIXED: Final = ["type_0", "type_12", "type_24"]
+NUMBERS: Final = (list(ACCOUNTS), TYPES, *[[1] * len(ACCOUNTS)] * 11, 0)
 # No priority is known, and no lease that ended.
 HEAD: Final[tuple[list[int], list[int], int]] = ([], [], 0)
 
@@ -188,11 +189,19 @@ ASKS: Final = {
         "save_tasks",
         (
             *(*PAIRS, ["cancelled"] * BATCH, NONE, ONES, ONES, *[NONE] * 4, ONES, *[NONE] * 6),
-            *(NONE, NONE, NONE, ONES, NONE),
+            *(NONE, NONE, NONE, ONES, NONE, *NUMBERS),
         ),
-        BATCH,
+        BATCH + len(ACCOUNTS),
     ),
-    "delete_tasks": Ask("delete_tasks", PAIRS, BATCH),
+    "insert_tasks": Ask(
+        "insert_tasks",
+        (
+            *([MIXED], ["tsk_new"], ["report"], ["{}"], ["pending"], [0], [None], [0], [1], [30]),
+            *(*[[None]] * 4, [NOW], [NOW], *[[None]] * 10, [0], [None], [NOW], *NUMBERS),
+        ),
+        1 + len(ACCOUNTS),
+    ),
+    "delete_tasks": Ask("delete_tasks", (*PAIRS, *NUMBERS), BATCH + len(ACCOUNTS)),
     "save_idempotency": Ask(
         "save_idempotency", ([MIXED] * BATCH, KEYS, [b"x"] * BATCH, ONES, [""] * BATCH), BATCH
     ),
@@ -238,8 +247,6 @@ ASKS: Final = {
         2,
     ),
     "list_unsettled_purchases": Ask("list_unsettled_purchases", (NOW, 1_000, "", 8), 8),
-    "add_counts": Ask("add_counts", (list(ACCOUNTS), TYPES[:4], *[ONES[:4]] * 5), 4),
-    "add_minutes": Ask("add_minutes", (list(ACCOUNTS[:3]), TYPES[:3], *[ONES[:3]] * 7), 3),
     "delete_minutes": Ask("delete_minutes", ([MIXED] * 3, TYPES_OF_MIXED, [0, 12, 24]), 3),
     "delete_idle_types": Ask("delete_idle_types", (MIXED, TYPES_OF_MIXED), 3),
     "load_task_counts": Ask("load_task_counts", (MIXED, PAGE), PAGE),

@@ -472,6 +472,40 @@ from unnest(
 where accounts.id = any (array[changed.id]);
 
 -- name: insert_tasks
+-- Rides on the primary keys of task_counts and task_minutes. What is changed in numbers of tasks is
+-- added along with the last rows that a batch writes: their rows are those that most batches wait
+-- for. They come sorted, so that no two servers wait for each other.
+with numbers as (
+  select * from unnest(
+    $30::text[], $31::text[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[],
+    $36::bigint[], $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[],
+    $42::bigint[]
+  ) as changed (
+    account_id, type, pending, claimed, completed, dead_letter, cancelled,
+    created, handed_out, done, failed, died, withdrawn
+  )
+), counted as (
+  insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
+  select account_id, type, pending, claimed, completed, dead_letter, cancelled from numbers
+  on conflict (account_id, type) do update
+  set pending = task_counts.pending + excluded.pending,
+    claimed = task_counts.claimed + excluded.claimed,
+    completed = task_counts.completed + excluded.completed,
+    dead_letter = task_counts.dead_letter + excluded.dead_letter,
+    cancelled = task_counts.cancelled + excluded.cancelled
+), happened as (
+  insert into task_minutes (
+    account_id, minute_at, type, created, claimed, completed, failed, dead_lettered, cancelled
+  )
+  select account_id, $43, type, created, handed_out, done, failed, died, withdrawn from numbers
+  on conflict (account_id, minute_at, type) do update
+  set created = task_minutes.created + excluded.created,
+    claimed = task_minutes.claimed + excluded.claimed,
+    completed = task_minutes.completed + excluded.completed,
+    failed = task_minutes.failed + excluded.failed,
+    dead_lettered = task_minutes.dead_lettered + excluded.dead_lettered,
+    cancelled = task_minutes.cancelled + excluded.cancelled
+)
 insert into tasks (
   account_id, id, type, payload, status, priority, scheduled_at, attempt_count, max_attempts,
   lease_seconds, claimed_by, claimed_at, lease_expires_at, last_heartbeat_at, created_at,
@@ -488,7 +522,39 @@ select * from unnest(
 );
 
 -- name: save_tasks
--- Rides on the primary key of tasks. What never changes after creation is left alone.
+-- Rides on the primary key of tasks. What never changes after creation is left alone. For numbers it
+-- rides, as above, on the primary keys of task_counts and task_minutes.
+with numbers as (
+  select * from unnest(
+    $23::text[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
+    $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::bigint[],
+    $35::bigint[]
+  ) as changed (
+    account_id, type, pending, claimed, completed, dead_letter, cancelled,
+    created, handed_out, done, failed, died, withdrawn
+  )
+), counted as (
+  insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
+  select account_id, type, pending, claimed, completed, dead_letter, cancelled from numbers
+  on conflict (account_id, type) do update
+  set pending = task_counts.pending + excluded.pending,
+    claimed = task_counts.claimed + excluded.claimed,
+    completed = task_counts.completed + excluded.completed,
+    dead_letter = task_counts.dead_letter + excluded.dead_letter,
+    cancelled = task_counts.cancelled + excluded.cancelled
+), happened as (
+  insert into task_minutes (
+    account_id, minute_at, type, created, claimed, completed, failed, dead_lettered, cancelled
+  )
+  select account_id, $36, type, created, handed_out, done, failed, died, withdrawn from numbers
+  on conflict (account_id, minute_at, type) do update
+  set created = task_minutes.created + excluded.created,
+    claimed = task_minutes.claimed + excluded.claimed,
+    completed = task_minutes.completed + excluded.completed,
+    failed = task_minutes.failed + excluded.failed,
+    dead_lettered = task_minutes.dead_lettered + excluded.dead_lettered,
+    cancelled = task_minutes.cancelled + excluded.cancelled
+)
 update tasks
 set
   status = changed.status, scheduled_at = changed.scheduled_at, due_at = changed.due_at,
@@ -516,7 +582,38 @@ where tasks.account_id = any (array[changed.account_id])
   and tasks.id between changed.id and changed.id;
 
 -- name: delete_tasks
--- Rides on the primary key of tasks.
+-- Rides on the primary key of tasks and, as above, on the primary keys of task_counts and task_minutes.
+with numbers as (
+  select * from unnest(
+    $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
+    $15::bigint[]
+  ) as changed (
+    account_id, type, pending, claimed, completed, dead_letter, cancelled,
+    created, handed_out, done, failed, died, withdrawn
+  )
+), counted as (
+  insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
+  select account_id, type, pending, claimed, completed, dead_letter, cancelled from numbers
+  on conflict (account_id, type) do update
+  set pending = task_counts.pending + excluded.pending,
+    claimed = task_counts.claimed + excluded.claimed,
+    completed = task_counts.completed + excluded.completed,
+    dead_letter = task_counts.dead_letter + excluded.dead_letter,
+    cancelled = task_counts.cancelled + excluded.cancelled
+), happened as (
+  insert into task_minutes (
+    account_id, minute_at, type, created, claimed, completed, failed, dead_lettered, cancelled
+  )
+  select account_id, $16, type, created, handed_out, done, failed, died, withdrawn from numbers
+  on conflict (account_id, minute_at, type) do update
+  set created = task_minutes.created + excluded.created,
+    claimed = task_minutes.claimed + excluded.claimed,
+    completed = task_minutes.completed + excluded.completed,
+    failed = task_minutes.failed + excluded.failed,
+    dead_lettered = task_minutes.dead_lettered + excluded.dead_lettered,
+    cancelled = task_minutes.cancelled + excluded.cancelled
+)
 delete from tasks
 using unnest($1::text[], $2::text[]) as gone (account_id, id)
 where tasks.account_id = any (array[gone.account_id]) and tasks.id between gone.id and gone.id;
@@ -1225,39 +1322,8 @@ where settle_at <= (
 order by settle_at, id
 limit $4;
 
--- name: add_counts
--- Rides on the primary key of task_counts. Rows come sorted, so that no two servers wait for each
--- other, and last of all that a batch locks.
-insert into task_counts (account_id, type, pending, claimed, completed, dead_letter, cancelled)
-select * from unnest(
-  $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]
-)
-on conflict (account_id, type) do update
-set pending = task_counts.pending + excluded.pending,
-  claimed = task_counts.claimed + excluded.claimed,
-  completed = task_counts.completed + excluded.completed,
-  dead_letter = task_counts.dead_letter + excluded.dead_letter,
-  cancelled = task_counts.cancelled + excluded.cancelled;
-
--- name: add_minutes
--- Rides on the primary key of task_minutes. Rows come sorted, as above.
-insert into task_minutes (
-  account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
-)
-select * from unnest(
-  $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-  $8::bigint[], $9::bigint[]
-)
-on conflict (account_id, minute_at, type) do update
-set created = task_minutes.created + excluded.created,
-  claimed = task_minutes.claimed + excluded.claimed,
-  completed = task_minutes.completed + excluded.completed,
-  failed = task_minutes.failed + excluded.failed,
-  dead_lettered = task_minutes.dead_lettered + excluded.dead_lettered,
-  cancelled = task_minutes.cancelled + excluded.cancelled;
-
 -- name: delete_minutes
--- Rides on the primary key of task_minutes. Rows come sorted, as above.
+-- Rides on the primary key of task_minutes. Rows come sorted, as numbers do.
 delete from task_minutes as kept
 using unnest($1::text[], $2::text[], $3::bigint[]) as gone (account_id, type, minute_at)
 where kept.account_id = any (array[gone.account_id])

@@ -197,8 +197,8 @@ create table task_counts (
 -- What happened to tasks by account, type and minute, likewise; kept for an hour.
 create table task_minutes (
   account_id text collate "C" not null,
-  type text collate "C" not null,
   minute_at bigint not null,
+  type text collate "C" not null,
   created bigint not null,
   claimed bigint not null,
   completed bigint not null,

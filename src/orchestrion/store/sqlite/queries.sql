@@ -432,7 +432,7 @@ set pending = pending + excluded.pending, claimed = claimed + excluded.claimed,
 -- name: add_minutes
 -- Rides on the primary key of task_minutes.
 insert into task_minutes (
-  account_id, type, minute_at, created, claimed, completed, failed, dead_lettered, cancelled
+  account_id, minute_at, type, created, claimed, completed, failed, dead_lettered, cancelled
 )
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 on conflict (account_id, minute_at, type) do update

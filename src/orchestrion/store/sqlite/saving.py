@@ -6,6 +6,7 @@ import apsw
 
 from orchestrion.core.instants import Instant
 from orchestrion.core.purchases import Purchases
+from orchestrion.core.tally import minute_of
 from orchestrion.core.view import View
 from orchestrion.store import rows
 from orchestrion.store.named import load_statements
@@ -52,10 +53,10 @@ class Saver:
         return self._many("save_purchase", changed) + self._many("insert_purchase", new)
 
     def _save_numbers(self, view: View) -> int:
-        changes = view.tally.changes()
+        changes, minute_at = view.tally.changes(), minute_of(view.now)
         return (
-            self._many("add_counts", rows.counts_rows(changes))
-            + self._many("add_minutes", rows.minutes_rows(changes, view.now))
+            self._many("add_counts", map(rows.counts_row, changes))
+            + self._many("add_minutes", (rows.minute_row(one, minute_at) for one in changes))
             + self._many("delete_minute", view.old_minutes)
             + self._many("delete_idle_type", view.idle_types)
         )

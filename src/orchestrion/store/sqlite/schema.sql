@@ -167,8 +167,8 @@ create table task_counts (
 -- What happened to tasks by account, type and minute, likewise; kept for an hour.
 create table task_minutes (
   account_id text not null references accounts (id),
-  type text not null,
   minute_at integer not null,
+  type text not null,
   created integer not null,
   claimed integer not null,
   completed integer not null,

@@ -1,0 +1,134 @@
+"""Waiting at a real server: it holds the requests open, stops, and comes back."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrion.client.aio import AsyncOrchestrion
+from orchestrion.client.errors import Timeout
+from orchestrion.client.sync import Orchestrion
+from orchestrion.client.task import NewTask, Task
+from orchestrion.client.waiting import IDS_MAX
+from tests.e2e.serving import Served, free_port, serving
+
+TYPE = "report"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Run a server."""
+    with serving(tmp_path_factory.mktemp("served") / "orchestrion.db") as served:
+        yield served
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[Orchestrion]:
+    """Connect to it."""
+    with Orchestrion(served.url(), served.first_key()) as client:
+        yield client
+
+
+def finish(client: Orchestrion, task_id: str) -> None:
+    """Work on a task."""
+    held = client.tasks.claim_by_id(task_id)
+    client.tasks.complete(task_id, held.lease_token, {"n": 1})
+
+
+def beside(work: Any, *arguments: object) -> threading.Thread:  # noqa: ANN401
+    """Do something in another thread."""
+    thread = threading.Thread(target=work, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_a_result_comes_as_soon_as_it_is_there(client: Orchestrion) -> None:
+    task = client.tasks.create(TYPE, {})
+    working = beside(finish, client, task.id)
+
+    assert client.tasks.wait(task.id, timeout=20).result == {"n": 1}
+    working.join()
+
+
+@pytest.mark.parametrize("timeout", [0, 0.3, 1.2])
+def test_a_wait_ends_in_time(client: Orchestrion, timeout: float) -> None:
+    task = client.tasks.create(TYPE, {})
+    began = time.monotonic()
+
+    with pytest.raises(Timeout, match=rf"{task.id}.*Next: "):
+        client.tasks.wait(task.id, timeout=timeout)
+
+    assert timeout <= time.monotonic() - began < timeout + 1
+
+
+def test_more_tasks_than_fit_one_request_are_waited_for(client: Orchestrion) -> None:
+    made = client.tasks.create_many(NewTask(TYPE, {}) for _ in range(IDS_MAX + 1))
+    ids = [task.id for task in made if isinstance(task, Task)]
+
+    with pytest.raises(Timeout):
+        client.tasks.wait_many(ids, timeout=0)
+    working = beside(finish, client, ids[-1])
+    (done,) = client.tasks.wait_many(ids, timeout=20, mode="any")
+
+    assert done.id == ids[-1]
+    working.join()
+    for task_id in ids[:-1]:
+        client.tasks.cancel(task_id)
+    assert [task.id for task in client.tasks.wait_many(ids, timeout=20)] == ids
+
+
+def test_no_ids_are_no_wait(client: Orchestrion) -> None:
+    assert client.tasks.wait_many([]) == []
+
+
+@pytest.mark.parametrize("wait", [0, 0.3, 1.2])
+def test_a_claim_waits_as_long_as_it_is_told(client: Orchestrion, wait: float) -> None:
+    began = time.monotonic()
+
+    with client.claim("nothing-of-this", wait=wait) as lease:
+        assert lease is None
+
+    assert wait <= time.monotonic() - began < wait + 1
+
+
+def test_a_claim_gets_what_is_created_meanwhile(client: Orchestrion) -> None:
+    creating = beside(client.tasks.create, "later", {})
+
+    with client.claim("later", wait=20) as lease:
+        assert lease is not None
+    creating.join()
+
+
+async def test_both_clients_wait_alike(served: Served) -> None:
+    async with AsyncOrchestrion(served.url(), served.first_key()) as client:
+        task = await client.tasks.create(TYPE, {})
+        with pytest.raises(Timeout):
+            await client.tasks.wait(task.id, timeout=0.1)
+        await client.tasks.cancel(task.id)
+        assert (await client.tasks.wait(task.id)).status == "cancelled"
+
+
+def test_a_restart_of_the_server_is_waited_out(tmp_path: Path) -> None:
+    path, port = tmp_path / "orchestrion.db", str(free_port())
+    with serving(path, "--port", port) as first:
+        client = Orchestrion(first.url(), first.first_key())
+        client.exchange.draw = lambda: 0.1
+        task = client.tasks.create(TYPE, {})
+        found: list[Task] = []
+        waiting = beside(lambda: found.append(client.tasks.wait(task.id, timeout=60)))
+        assert first.stop() == 0
+
+    with serving(path, "--port", port):
+        finish(client, task.id)
+        waiting.join()
+
+    assert [task.result for task in found] == [{"n": 1}]
+    client.close()
+
+
+def test_one_id_where_several_are_wanted_is_a_mistake(client: Orchestrion) -> None:
+    with pytest.raises(TypeError, match=r"tasks\.wait"):
+        client.tasks.wait_many("tsk_01M814NJ33M9S346Q3D25VT4F5")

@@ -1,0 +1,354 @@
+"""`orchestrion worker` as a process, at a real server."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from orchestrion import Orchestrion
+from tests.e2e.serving import PATIENCE_SECONDS, Served, clean_variables, free_port, serving
+
+APP = """
+import asyncio, time
+from orchestrion import Context, Worker
+
+worker = Worker(concurrency=8, grace=0.2)
+
+@worker.task("double")
+async def double(payload: dict) -> dict:
+    return {"twice": 2 * payload["number"]}
+
+@worker.task("sleep")
+async def sleep(payload: dict) -> dict:
+    await asyncio.sleep(60)
+    return {}
+
+@worker.task("block")
+async def block(payload: dict) -> dict:
+    time.sleep(60)
+    return {}
+"""
+ADDRESSES = itertools.count(1)
+WRONG_KEY = "orch_live_" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    database = tmp_path_factory.mktemp("served") / "orchestrion.db"
+    with serving(database, "--trusted-proxies", "127.0.0.1/32") as served:
+        yield served
+
+
+@pytest.fixture
+def key(served: Served) -> str:
+    """Register an account, each from an address of its own: registrations are limited by it."""
+    headers = {"X-Forwarded-For": f"198.51.100.{next(ADDRESSES)}"}
+    answer = httpx2.post(f"{served.url()}/v1/keys/register", headers=headers, trust_env=False)
+    return str(answer.json()["apiKey"])
+
+
+@pytest.fixture
+def client(served: Served, key: str) -> Iterator[Orchestrion]:
+    with Orchestrion(served.url(), key) as client:
+        yield client
+
+
+class Program:
+    """A command that runs, with what it says at standard error."""
+
+    def __init__(self, arguments: list[str], folder: Path, variables: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrion", "worker", *arguments],
+            cwd=folder,
+            env={**clean_variables(), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.said.extend(iter(self.process.stderr.readline, ""))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to stop; gives its exit code."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; gives its exit code."""
+        code = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
+        return code
+
+    @property
+    def text(self) -> str:
+        """What it said so far."""
+        return "".join(self.said)
+
+
+@contextmanager
+def running(arguments: list[str], folder: Path, served: Served, api_key: str) -> Iterator[Program]:
+    """Run a command until the block ends; nothing of it is left."""
+    variables = {"ORCHESTRION_URL": served.url(), "ORCHESTRION_API_KEY": api_key}
+    program = Program(arguments, folder, variables)
+    try:
+        yield program
+    finally:
+        if program.process.poll() is None:
+            program.process.kill()
+        program.ended()
+        assert program.process.stdout is not None
+        assert program.process.stderr is not None
+        program.process.stdout.close()
+        program.process.stderr.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+def wait_for(client: Orchestrion, task_id: str, status: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while client.tasks.get(task_id).status != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_module_s_worker_runs_until_sigterm(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    port = free_port()
+    arguments = ["run", "app:worker", "--concurrency", "3", "--health-port", str(port)]
+    with running(arguments, folder, served, key) as program:
+        task = client.tasks.create("double", {"number": 4})
+        done = client.tasks.wait(task.id, timeout=PATIENCE_SECONDS)
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as probe:
+            ready, metrics = probe.get("/readyz"), probe.get("/metrics")
+        code = program.stop()
+
+    assert done.result == {"twice": 8}
+    assert ready.status_code == 200
+    assert "orchestrion_worker_concurrency 3.0" in metrics.text
+    assert code == 0
+    assert "takes double, sleep, block, 3 at once" in program.text
+
+
+@pytest.mark.parametrize("kind", ["sleep", "block"])
+def test_sigterm_charges_no_attempt_even_if_the_loop_is_blocked(
+    client: Orchestrion, folder: Path, served: Served, key: str, kind: str
+) -> None:
+    with running(["run", "app:worker"], folder, served, key) as program:
+        task = client.tasks.create(kind, {})
+        wait_for(client, task.id, "claimed")
+        code = program.stop()
+
+    after = client.tasks.get(task.id)
+    assert (after.status, after.attempt_count) == ("pending", 0)
+    assert code == 0
+
+
+def test_a_second_signal_ends_it_at_once(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    with running(["run", "app:worker", "--grace", "60"], folder, served, key) as program:
+        task = client.tasks.create("sleep", {})
+        wait_for(client, task.id, "claimed")
+        program.process.send_signal(signal.SIGINT)
+        while "stops with 1 tasks" not in program.text:
+            time.sleep(0.02)
+        began = time.monotonic()
+        code = program.stop(signal.SIGINT)
+
+    assert code == 128 + signal.SIGINT
+    assert time.monotonic() - began < 5
+
+
+def test_only_the_types_asked_for_are_taken(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    with running(["run", "app:worker", "--types", "double"], folder, served, key) as program:
+        other = client.tasks.create("sleep", {})
+        task = client.tasks.create("double", {"number": 1})
+        client.tasks.wait(task.id, timeout=PATIENCE_SECONDS)
+        assert client.tasks.get(other.id).status == "pending"
+        assert program.stop() == 0
+
+
+def test_a_server_that_restarts_needs_no_restart_of_the_worker(folder: Path) -> None:
+    database, port = folder / "own.db", str(free_port())
+    with serving(database, "--port", port) as first:
+        key, url = first.first_key(), first.url()
+        with (
+            running(["run", "app:worker"], folder, first, key) as program,
+            Orchestrion(url, key) as client,
+        ):
+            before = client.tasks.create("double", {"number": 1})
+            client.tasks.wait(before.id, timeout=PATIENCE_SECONDS)
+            assert first.stop() == 0
+            with serving(database, "--port", port) as second:
+                second.url()
+                after = client.tasks.create("double", {"number": 2})
+                done = client.tasks.wait(after.id, timeout=PATIENCE_SECONDS)
+                assert program.stop() == 0
+
+    assert done.result == {"twice": 4}
+    assert done.attempt_count == 1
+
+
+def test_a_wrong_key_is_said_in_a_line(folder: Path, served: Served) -> None:
+    with running(["run", "app:worker"], folder, served, WRONG_KEY) as program:
+        code = program.ended()
+
+    assert code == 5
+    assert "Traceback" not in program.text
+    assert "invalid_api_key" in program.text
+    assert program.said[-1].startswith("next: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "nowhere:worker"], "no module 'nowhere'"),
+        (["run", "app:other"], "app has no Worker named 'other'"),
+        (["run", "app:worker", "--types", "double,what"], "no handler for what"),
+        (["exec", "--type", "t", "--", "no-such-program"], "no program 'no-such-program'"),
+    ],
+)
+def test_what_cannot_run_is_said_in_a_line(
+    folder: Path, served: Served, key: str, arguments: list[str], said: str
+) -> None:
+    with running(arguments, folder, served, key) as program:
+        code = program.ended()
+
+    assert code == 2
+    assert said in program.said[0]
+    assert program.said[1].startswith("next: ")
+    assert len(program.said) == 2
+
+
+def test_any_program_works_on_tasks(
+    client: Orchestrion, tmp_path: Path, served: Served, key: str
+) -> None:
+    script = tmp_path / "work.sh"
+    script.write_text(
+        """
+        payload=$(cat)
+        case $payload in
+          *good*) printf '{"payload": %s, "told": "%s %s %s"}' "$payload" \\
+            "$ORCHESTRION_TASK_ID" "$ORCHESTRION_TASK_TYPE" "$ORCHESTRION_TASK_ATTEMPT" ;;
+          *quiet*) ;;
+          *text*) echo hello ;;
+          *mute*) exit 7 ;;
+          *) echo "first line" >&2; echo "disk is full" >&2; exit 3 ;;
+        esac
+        """
+    )
+    kinds = ("good", "quiet", "text", "mute", "bad")
+    tasks = [client.tasks.create("shell", {"kind": kind}, max_attempts=1) for kind in kinds]
+    arguments = ["exec", "--type", "shell", "--concurrency", "2", "--", "bash", str(script)]
+    with running(arguments, tmp_path, served, key) as program:
+        ids = [task.id for task in tasks]
+        ended = client.tasks.wait_many(ids, timeout=PATIENCE_SECONDS)
+        code = program.stop()
+
+    good, quiet, text, mute, bad = ended
+    assert good.result == {"payload": {"kind": "good"}, "told": f"{good.id} shell 1"}
+    assert (quiet.status, quiet.result) == ("completed", None)
+    assert (text.last_failure_reason or "").startswith("The program printed no JSON object")
+    assert mute.last_failure_reason == "The program ended with exit code 7"
+    assert bad.last_failure_reason == "disk is full"
+    assert "first line\n" in program.text
+    assert code == 0
+
+
+def test_a_timeout_ends_a_program_and_all_it_started(
+    client: Orchestrion, tmp_path: Path, served: Served, key: str
+) -> None:
+    script = tmp_path / "stuck.sh"
+    script.write_text(f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/child; wait; sleep 60")
+    task = client.tasks.create("shell", {}, max_attempts=1)
+    arguments = ["exec", "--type", "shell", "--timeout", "0.5", "--", "bash", str(script)]
+    with running(arguments, tmp_path, served, key) as program:
+        failed = client.tasks.wait(task.id, timeout=PATIENCE_SECONDS)
+        child = int((tmp_path / "child").read_text())
+        wait_until_gone(child)
+        assert program.stop() == 0
+
+    assert failed.last_failure_reason == "Timed out after 0.5 s"
+
+
+def test_a_stop_gives_back_what_a_program_works_on(
+    client: Orchestrion, tmp_path: Path, served: Served, key: str
+) -> None:
+    task = client.tasks.create("shell", {})
+    arguments = ["exec", "--type", "shell", "--grace", "0.1", "--", "sleep", "60"]
+    with running(arguments, tmp_path, served, key) as program:
+        wait_for(client, task.id, "claimed")
+        assert program.stop() == 0
+
+    after = client.tasks.get(task.id)
+    assert (after.status, after.attempt_count) == ("pending", 0)
+
+
+def test_changed_source_is_taken_up(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    with running(["run", "app:worker", "--reload"], folder, served, key) as program:
+        first = client.tasks.create("double", {"number": 4})
+        client.tasks.wait(first.id, timeout=PATIENCE_SECONDS)
+        (folder / "app.py").write_text(APP.replace("2 * payload", "3 * payload"))
+        while "starting again" not in program.text:
+            time.sleep(0.02)
+        second = client.tasks.create("double", {"number": 4})
+        done = client.tasks.wait(second.id, timeout=PATIENCE_SECONDS)
+        code = program.stop()
+
+    assert done.result == {"twice": 12}
+    assert code == 0
+
+
+def test_a_worker_that_breaks_waits_for_its_source_to_change(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    (folder / "app.py").write_text("worker = 1 / 0\n")
+    with running(["run", "app:worker", "--reload"], folder, served, key) as program:
+        while "starts again when the source changes" not in program.text:
+            time.sleep(0.02)
+        (folder / "app.py").write_text(APP)
+        task = client.tasks.create("double", {"number": 4})
+        done = client.tasks.wait(task.id, timeout=PATIENCE_SECONDS)
+        assert program.stop() == 0
+
+    assert done.result == {"twice": 8}
+
+
+def wait_until_gone(process_id: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_there(process_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_there(process_id: int) -> bool:
+    """Tell whether a process runs; one that ended and was not yet collected does not."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process_id}/stat")
+    return not (state.exists() and " Z " in state.read_text())
