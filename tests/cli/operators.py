@@ -29,4 +29,5 @@ def assert_refused(result: Result) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.startswith("orchestrion: ")
-    assert result.stderr.count("\n") == 1
+    _, step = result.stderr.splitlines()
+    assert step.startswith("next: orchestrion ")

@@ -34,7 +34,7 @@ def refused(url: str, *arguments: str) -> str:
     assert result.exit_code == REFUSED, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("orchestrion: ")
-    assert result.stderr.count("\n") == 1
+    assert [line[:6] for line in result.stderr.splitlines()] == ["orches", "next: "]
     return result.stderr
 
 

@@ -100,7 +100,10 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(desktop: Desktop, tmp_
     result = desktop.copies(str(file))
 
     assert result.exit_code == 1
-    assert result.stderr == f"orchestrion: cannot read the database {file}: it is no SQLite file\n"
+    assert (
+        result.stderr
+        == f"orchestrion: cannot read the database {file}: it is no SQLite file\nnext: orchestrion doctor\n"
+    )
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -115,4 +118,4 @@ def test_a_server_does_not_start_on_an_unfinished_copy(
 
     assert result.exit_code == 1
     assert "orchestrion: the database holds an unfinished copy" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2

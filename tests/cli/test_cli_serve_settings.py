@@ -29,7 +29,8 @@ def assert_one_line(run: subprocess.CompletedProcess[str], start: str) -> None:
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr.startswith(f"orchestrion: setting {start}")
-    assert run.stderr.count("\n") == 1
+    assert run.stderr.partition("\n")[2].startswith("next: orchestrion ")
+    assert run.stderr.count("\n") == 2
 
 
 def test_the_version_is_printed() -> None:

@@ -326,3 +326,16 @@ def test_intervals_vary_within_a_tenth() -> None:
     assert min(drawn) >= 0.9
     assert max(drawn) <= 1.1
     assert max(drawn) - min(drawn) > 0.1
+
+
+def test_a_short_lease_is_not_kept_waiting_by_a_long_one(server: Server) -> None:
+    keeper = Keeper(server.send)
+    try:
+        keeper.hold(held("long", 3600))
+        until(lambda: keeper.waits)
+        short = keeper.hold(held("short", 3))
+        until(lambda: short.beats)
+    finally:
+        keeper.close()
+
+    assert [names for _, names in server.beats] == [["short"]]

@@ -11,6 +11,7 @@ from orchestrion.client.errors import (
     PaymentFailed,
     RateLimited,
     ServerError,
+    UnreadableAnswer,
 )
 from orchestrion.client.retrying import RetryNote
 from orchestrion.client.sync import Orchestrion
@@ -131,3 +132,26 @@ def test_items_that_were_refused_for_now_are_sent_again_alone(
     (again,) = json.loads(network.requests[1].content)["items"]
     assert again == json.loads(network.requests[0].content)["items"][1]
     assert [note.trouble.refusal is not None for note in retries] == [True]
+
+
+def test_items_that_stay_refused_are_told_in_their_place(
+    connect: Callable[..., Orchestrion], network: Network
+) -> None:
+    client = connect(max_retries=1)
+    refused = json.loads(refusing(503, "server_error").answer[2])  # type: ignore[index]
+    answer = answered(200, json.dumps({"items": [{"status": 503, "body": refused}]}).encode())
+    network.fail(answer, answer)
+
+    (outcome,) = client.tasks.create_many([NewTask("a", {})])
+
+    assert isinstance(outcome, ServerError)
+    assert len(network.requests) == 2
+
+
+def test_an_answer_for_fewer_items_than_were_sent_is_none(
+    client: Orchestrion, network: Network
+) -> None:
+    network.fail(answered(200, b'{"items": []}'))
+
+    with pytest.raises(UnreadableAnswer):
+        client.tasks.create_many([NewTask("a", {})])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from orchestrion.client.errors import (
+    APIError,
     InvalidRequest,
     InvalidTransition,
     LeaseExpired,
@@ -269,3 +270,21 @@ def test_keys_and_plans_are_read(client: Orchestrion) -> None:
     assert client.plan.show().plan.id == "free"
     assert [plan.id for plan in client.plan.list()] == ["free"]
     assert client.health().status == "ok"
+
+
+def test_the_numbers_of_the_account_are_read(client: Orchestrion) -> None:
+    for _ in range(2):
+        client.tasks.create(TYPE, {})
+    client.tasks.claim(TYPE)
+
+    stats = client.stats()
+
+    assert stats.contract.recommended.action != "none"
+    assert {one.type for one in stats.types} <= {TYPE}
+
+
+def test_a_plan_that_is_not_for_sale_is_refused(client: Orchestrion) -> None:
+    with pytest.raises(APIError) as caught:
+        client.plan.checkout("pro")
+
+    assert not caught.value.retryable

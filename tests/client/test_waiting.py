@@ -40,7 +40,7 @@ def finish(client: Orchestrion, task_id: str) -> None:
 
 def beside(work: Any, *arguments: object) -> threading.Thread:  # noqa: ANN401
     """Do something in another thread."""
-    thread = threading.Thread(target=work, args=arguments)
+    thread = threading.Thread(target=work, args=arguments, daemon=True)
     thread.start()
     return thread
 
@@ -121,7 +121,8 @@ def test_a_restart_of_the_server_is_waited_out(tmp_path: Path) -> None:
         waiting = beside(lambda: found.append(client.tasks.wait(task.id, timeout=60)))
         assert first.stop() == 0
 
-    with serving(path, "--port", port):
+    with serving(path, "--port", port) as second:
+        second.url()
         finish(client, task.id)
         waiting.join()
 

@@ -58,7 +58,8 @@ def one_line(run: subprocess.CompletedProcess[str]) -> str:
     assert run.returncode == 1
     assert run.stdout == ""
     assert run.stderr.startswith("orchestrion: ")
-    assert run.stderr.count("\n") == 1
+    assert run.stderr.partition("\n")[2].startswith("next: orchestrion ")
+    assert run.stderr.count("\n") == 2
     assert PASSWORD not in run.stderr
     return run.stderr
 
@@ -174,5 +175,6 @@ def test_a_value_in_an_address_that_cannot_be_is_wrong_usage() -> None:
     run = typed("serve", "--port", "0", "--database", "postgresql://h/a?sslmode=requier")
 
     assert run.returncode == 2
-    assert run.stderr.count("\n") == 1
+    assert run.stderr.partition("\n")[2].startswith("next: orchestrion ")
+    assert run.stderr.count("\n") == 2
     assert "its sslmode may be disable, allow, prefer, require" in run.stderr

@@ -45,27 +45,27 @@ class Stand:
         self.kind = kind
         place = ("--port", str(free_port()), "--database", address, "--log-format", "json")
         self._launch = Launch(arguments=place)
+        self._ended: list[Served] = []
         self._served = self._started()
         self.key = self._served.first_key()
         self.url = self._served.url()
 
     def restart(self) -> None:
         """Stop, and serve again."""
-        assert self._served.stop() == 0
-        self._served = self._started()
-        assert self._served.url() == self.url
+        self.stop()
+        self._again()
 
     def crash(self) -> None:
         """End at once, and serve again."""
         self._served.kill()
-        self._served = self._started()
-        assert self._served.url() == self.url
+        self._again()
 
     def faults(self) -> list[Mapping[str, Any]]:
-        """What the server complained of, but for what a test database does without."""
+        """What the servers complained of, but for what a test database does without."""
         return [
             line
-            for line in self._served.lines
+            for served in (*self._ended, self._served)
+            for line in served.lines
             if line["level"] not in {"info", "debug"} and line["event"] != "database_at_risk"
         ]
 
@@ -77,6 +77,11 @@ class Stand:
         """Leave no process."""
         if self._served.process.poll() is None:
             self._served.kill()
+
+    def _again(self) -> None:
+        self._ended.append(self._served)
+        self._served = self._started()
+        assert self._served.url() == self.url
 
     def _started(self) -> Served:
         return Served(Path(), launch=self._launch)

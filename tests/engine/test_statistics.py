@@ -11,6 +11,7 @@ from orchestrion.core.stats import Standing
 from orchestrion.engine.ports import Reader
 from orchestrion.engine.statistics import Statistics
 from tests.engine.engines import Engine
+from tests.engine.waiting_room import until
 from tests.factories import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.unit import asks
 
@@ -18,45 +19,38 @@ PATIENCE_SECONDS = 5
 
 
 class Watching:
-    """The real reader, which can be held up or broken, and counts."""
+    """The first read of the real reader, which can be held up or broken, and is counted."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self._read = reader.task_counts
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.broken = False
         self.asked: list[AccountId] = []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._reader, name)
 
     async def task_counts(self, account_id: AccountId, limit: int) -> Standing:
         self.asked.append(account_id)
         await self.go_on.wait()
         if self.broken:
             raise Unavailable("away")
-        return await self._reader.task_counts(account_id, limit)
+        return await self._read(account_id, limit)
 
 
 @pytest.fixture
-def watching(engine: Engine) -> Watching:
-    return Watching(engine.reader)
-
-
-def statistics(engine: Engine, watching: Watching, accounts_max: int = 10) -> Statistics:
-    return Statistics(watching, engine.clock, accounts_max)  # type: ignore[arg-type] - it delegates
+def watching(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Watching:
+    watching = Watching(engine.reader)
+    monkeypatch.setattr(engine.reader, "task_counts", watching.task_counts)
+    return watching
 
 
 async def asked(watching: Watching, times: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(watching.asked) < times:
-            await asyncio.sleep(0)
+    await until(lambda: len(watching.asked) >= times)
 
 
 async def test_they_are_read_again_when_they_are_old_enough(
     engine: Engine, watching: Watching
 ) -> None:
-    of = statistics(engine, watching).of
+    of = Statistics(engine.reader, engine.clock).of
     first = await of(ACCOUNT_ID)
     await engine.together([asks.create(1)])
     engine.clock.advance(STATS_SECONDS - 0.001)
@@ -72,7 +66,7 @@ async def test_they_are_read_again_when_they_are_old_enough(
 async def test_who_asks_while_they_are_read_waits_for_the_same(
     engine: Engine, watching: Watching
 ) -> None:
-    numbers = statistics(engine, watching)
+    numbers = Statistics(engine.reader, engine.clock)
     watching.go_on.clear()
     waiting = [asyncio.create_task(numbers.of(ACCOUNT_ID)) for _ in range(3)]
     await asked(watching, 1)
@@ -88,7 +82,7 @@ async def test_who_asks_while_they_are_read_waits_for_the_same(
 
 
 async def test_one_who_leaves_stops_nobody_else(engine: Engine, watching: Watching) -> None:
-    numbers = statistics(engine, watching)
+    numbers = Statistics(engine.reader, engine.clock)
     watching.go_on.clear()
     leaving, staying = (asyncio.create_task(numbers.of(ACCOUNT_ID)) for _ in range(2))
     await asked(watching, 1)
@@ -103,7 +97,7 @@ async def test_one_who_leaves_stops_nobody_else(engine: Engine, watching: Watchi
 async def test_a_stop_waits_for_what_is_read_even_if_all_have_left(
     engine: Engine, watching: Watching
 ) -> None:
-    numbers = statistics(engine, watching)
+    numbers = Statistics(engine.reader, engine.clock)
     watching.go_on.clear()
     leaving = asyncio.create_task(numbers.of(ACCOUNT_ID))
     await asked(watching, 1)
@@ -121,7 +115,7 @@ async def test_a_stop_waits_for_what_is_read_even_if_all_have_left(
 async def test_what_could_not_be_read_is_read_at_once_again(
     engine: Engine, watching: Watching
 ) -> None:
-    numbers = statistics(engine, watching)
+    numbers = Statistics(engine.reader, engine.clock)
     watching.broken = True
     with pytest.raises(Unavailable):
         await numbers.of(ACCOUNT_ID)
@@ -133,7 +127,7 @@ async def test_what_could_not_be_read_is_read_at_once_again(
 async def test_a_reading_that_was_cancelled_is_begun_again(
     engine: Engine, watching: Watching
 ) -> None:
-    numbers = statistics(engine, watching)
+    numbers = Statistics(engine.reader, engine.clock)
     watching.go_on.clear()
     waiting = asyncio.create_task(numbers.of(ACCOUNT_ID))
     await asked(watching, 1)
@@ -149,7 +143,7 @@ async def test_a_reading_that_was_cancelled_is_begun_again(
 async def test_the_accounts_that_asked_last_are_remembered(
     engine: Engine, watching: Watching
 ) -> None:
-    of = statistics(engine, watching, accounts_max=2).of
+    of = Statistics(engine.reader, engine.clock, accounts_max=2).of
     third = AccountId("acct_3")
     for account_id in (ACCOUNT_ID, OTHER_ACCOUNT_ID, ACCOUNT_ID, third, ACCOUNT_ID):
         await of(account_id)

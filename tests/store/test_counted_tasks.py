@@ -87,9 +87,10 @@ def purges(random: Random, database: Database) -> Iterator[Command]:
 def undone(random: Random, outcomes: list[object]) -> Iterator[Command]:
     """Take back some of what was handed out, as for callers that left."""
     for outcome in outcomes:
-        if isinstance(outcome, Held) and outcome.task.lease_token and random.random() < 0.2:
-            task = outcome.task
-            yield asks.undo(task.id, task.lease_token, account_id=task.account_id)
+        if isinstance(outcome, Held) and random.random() < 0.2:
+            task, token = outcome.task, outcome.task.lease_token
+            assert token is not None
+            yield asks.undo(task.id, token, account_id=task.account_id)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 """The application in a test's own process: time that tests move, waits that pass at once."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,8 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion import InvalidTransition, TaskNotFound, Timeout
+from orchestrion import (
+    ConnectionFailed,
+    InvalidTransition,
+    LeaseExpired,
+    RateLimited,
+    TaskNotFound,
+    Timeout,
+)
+from orchestrion.core.faults import StoreRefused
 from orchestrion.testing import LocalOrchestrion
+from orchestrion.testing.clock import StoppedTime, instant_of
+from orchestrion.testing.hosting import Hosting, LoggingObserver
 
 START = datetime(2027, 1, 15, 8, tzinfo=UTC)
 # More than any wait takes that asks for a minute.
@@ -158,3 +169,83 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert list(tmp_path.iterdir())
 
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_refusal_that_only_time_mends_is_heard_at_once(local: LocalOrchestrion) -> None:
+    began = time.monotonic()
+    for _ in range(10):
+        await local.client.keys.register()
+
+    with pytest.raises(RateLimited):
+        await local.client.keys.register()
+    local.clock.advance(hours=1)
+    await local.client.keys.register()
+
+    assert time.monotonic() < began + REAL_SECONDS_MAX
+
+
+async def test_repeats_of_a_client_take_no_time() -> None:
+    began = time.monotonic()
+    async with LocalOrchestrion() as local:
+        client = local.connect()
+
+    async with client:
+        with pytest.raises(ConnectionFailed, match="6 tries"):
+            await client.tasks.list()
+    assert time.monotonic() < began + REAL_SECONDS_MAX
+
+
+def test_who_asks_after_the_end_is_told_that_nobody_answers() -> None:
+    with LocalOrchestrion() as local:
+        client = local.connect_sync()
+
+    with client, pytest.raises(ConnectionFailed, match="has been stopped"):
+        client.tasks.list()
+
+
+def test_a_database_that_cannot_be_opened_leaves_no_thread(tmp_path: Path) -> None:
+    hosting = Hosting(tmp_path / "missing" / "orchestrion.db", StoppedTime(instant_of(START)))
+
+    with pytest.raises(StoreRefused):
+        hosting.start()
+
+    assert "orchestrion" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_breaks_in_the_application_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    LoggingObserver().fault("job_failed", "req_1", LookupError("gone"))
+
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("orchestrion.testing", "ERROR")
+    assert "LookupError: gone" in caplog.text
+
+
+async def test_a_claim_block_completes_its_task(local: LocalOrchestrion) -> None:
+    for _ in range(2):
+        await local.client.tasks.create("summarize", {})
+
+    async with local.client.claim("summarize") as lease:
+        assert lease
+        lease.result = {"by": "async"}
+    with local.sync_client.claim("summarize") as block:
+        assert block
+        block.result = {"by": "sync"}
+
+    assert (await local.client.stats()).counts.completed == 2
+
+
+async def test_a_claim_block_that_outlives_its_lease_completes_nothing(
+    local: LocalOrchestrion,
+) -> None:
+    task = await local.client.tasks.create("summarize", {}, lease_seconds=300)
+
+    async def outlive() -> None:
+        async with local.client.claim("summarize") as lease:
+            assert lease
+            local.clock.advance(minutes=6)
+            lease.result = {}
+
+    with pytest.raises(LeaseExpired):
+        await outlive()
+
+    assert (await local.client.tasks.get(task.id)).status == "pending"

@@ -77,9 +77,19 @@ def test_a_coroutine_that_nothing_runs_says_what_to_install(
 
     said = suite.run(*flags)
 
-    assert "1 error" in said, said
+    assert "1 failed" in said, said
     assert "pip install pytest-asyncio" in said
     assert 'anyio_mode = "auto"' in said
+
+
+def test_what_is_not_about_the_fixture_is_said_as_ever(suite: Suite) -> None:
+    suite.write(THEIRS, "async def test_of_others(): ...\ndef test_wrong(): assert 1 == 2")
+
+    said = suite.run()
+
+    assert "2 failed" in said, said
+    assert "not natively supported" in said
+    assert "Orchestrion" not in said
 
 
 def test_a_suite_that_does_not_use_the_fixture_loads_no_server(suite: Suite) -> None:
@@ -96,4 +106,4 @@ def test_the_installed_package_names_the_plugin() -> None:
     (name,) = project["entry-points"]["pytest11"].values()
 
     assert name == PLUGIN
-    assert hasattr(import_module(name), "orchestrion")
+    assert hasattr(import_module(name), "orchestrion_fixture")

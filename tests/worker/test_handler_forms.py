@@ -292,5 +292,7 @@ def test_numbers_out_of_range_are_refused() -> None:
         Worker(grace=-1)
     with pytest.raises(ValueError, match="timeout"):
         Worker().task("job", timeout=0)
+    with pytest.raises(ValueError, match="is no type of tasks"):
+        Worker().task("no type!")(takes_struct)
     with pytest.raises(ValueError, match="max_in_flight"):
         Worker().task("job", max_in_flight=0)

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-import logging
+import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from orchestrion import InvalidApiKey, Worker
+from orchestrion import AsyncOrchestrion, InvalidApiKey, NewTask, Worker
 from orchestrion.testing import LocalOrchestrion
+from tests.e2e.serving import serving as worked_at
 from tests.worker.wires import CLAIM, COMPLETE, FAIL, Network, through
 from tests.worker.working import until
 
@@ -66,16 +68,14 @@ async def test_a_server_that_is_away_for_a_while_needs_no_restart(
         await until(lambda: network.asked[CLAIM] >= asked + 2)
         network.cut = False
         await until(lambda: worker.tally.ended["double", "completed"] == 2)
+        await until(lambda: len(said_of_the_server(caplog)) == 4)
         worker.stop()
         await served
 
     for each in (task, other):
         assert (await local.client.tasks.get(each.id)).attempt_count == 1
-    said = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
-    assert [line.partition(",")[0] for line in said] == [
-        "the server does not answer",
-        "the server answers again",
-    ] * 2
+    once = ["the server does not answer", "the server answers again"]
+    assert said_of_the_server(caplog) == once * 2
 
 
 async def test_what_ends_while_the_server_is_away_is_told_when_it_is_back(
@@ -134,6 +134,50 @@ async def test_limits_are_waited_for(local: LocalOrchestrion, code: str) -> None
 
     assert worker.tally.refused[code] == 3
     assert (await local.client.tasks.get(task.id)).status == "completed"
+
+
+async def test_a_plan_of_few_workers_is_used_to_the_full(tmp_path: Path) -> None:
+    """The server asks to wait for up to 30 s; a worker that finishes its own need not."""
+    with worked_at(tmp_path / "orchestrion.db", "--plans", "hosted") as served:
+        worker = Worker(url=served.url(), api_key=served.first_key(), concurrency=10)
+        running, most = 0, 0
+
+        @worker.task("job")
+        async def job() -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.01)
+            running -= 1
+
+        async with AsyncOrchestrion(served.url(), served.first_key()) as client:
+            await client.tasks.create_many([NewTask("job", {})] * 12)
+            async with asyncio.timeout(15):
+                await worker.drain()
+
+    assert worker.tally.ended["job", "completed"] == 12
+    assert most == 2
+
+
+async def test_a_server_that_does_not_wait_is_asked_less_and_less_often(
+    local: LocalOrchestrion,
+) -> None:
+    worker = Worker()
+    worker.task("job")(_nothing)
+    network = Network()
+    network.refusals = [nothing_there() for _ in range(100)]
+
+    with through(network, worker, local):
+        served = asyncio.create_task(worker.serve())
+        await until(lambda: network.asked[CLAIM])
+        began = time.monotonic()
+        await until(lambda: network.asked[CLAIM] >= 4)
+        passed = time.monotonic() - began
+        network.refusals.clear()
+        worker.stop()
+        await served
+
+    assert passed >= 0.5 * (0.2 + 0.4 + 0.8)
 
 
 async def test_a_refused_ending_is_sent_again_when_it_may_pass(local: LocalOrchestrion) -> None:
@@ -226,6 +270,11 @@ async def test_a_worker_may_be_narrowed_to_some_types(local: LocalOrchestrion) -
         worker.only(frozenset({"other"}))
 
 
+def said_of_the_server(caplog: pytest.LogCaptureFixture) -> list[str]:
+    said = [each.getMessage().partition(",")[0] for each in caplog.records]
+    return [line for line in said if line.startswith("the server")]
+
+
 def refusal(status: int, code: str, *, retry_after: str) -> httpx2.Response:
     contract = {"version": "1", "retryable": True, "next_actions": []}
     body = {"error": code, "message": "Not now.", "agent_contract": contract}
@@ -234,6 +283,12 @@ def refusal(status: int, code: str, *, retry_after: str) -> httpx2.Response:
         headers={"Retry-After": retry_after},
         stream=httpx2.ByteStream(json.dumps(body).encode()),
     )
+
+
+def nothing_there() -> httpx2.Response:
+    contract = {"version": "1", "retryable": True, "next_actions": []}
+    body = {"task": None, "tasks": [], "agent_contract": contract}
+    return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps(body).encode()))
 
 
 async def _nothing() -> None:

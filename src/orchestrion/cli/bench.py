@@ -97,6 +97,8 @@ def bench(
     What the load created it completes; that stays in the database as long as the plan keeps it.
     """
     load = _load(mode, tasks, msgspec.convert(given, _Given))
+    # Callers are patient with a server that goes away, but there has to be one.
+    session.client.health()
     try:
         outcome = uvloop.run(_measured(session, mode, load))
     except KeyboardInterrupt:

@@ -124,8 +124,8 @@ def backup(file: Path, **values: str | None) -> None:
         address = load_database_options(sources(values)).address
         if isinstance(address, PostgresUrl):
             raise Refusal(
-                "PostgreSQL has tools of its own for this: "
-                f"pg_dump --format=custom --file={file} '{address.shown}'"
+                "PostgreSQL has tools of its own for this",
+                f"pg_dump --format=custom --file={file} '{address.shown}'",
             )
         console = Console(stderr=True)
         # Off a terminal it would leave an empty line.

@@ -1,11 +1,14 @@
 """Turns what went wrong into a line on stderr, the command to type next, and an exit code."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import IO
 
 import click
+
+_COMMAND = re.compile(r"`(orchestrion [^`]+)`")
 
 # How a command may end; what each of the classes below says in its own words.
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -23,19 +26,32 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
 
 
 class Refusal(click.ClickException):
-    """Ends the program with one line, without usage or traceback; `step` is what to type next."""
+    """Ends the program with one line, without usage or traceback.
+
+    `step` is what to type next: unless given, the command that the line names, else the help.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, step: str | None = None) -> None:
         super().__init__(message)
-        self.step = step
+        self.step = step or _named(message) or _help()
 
     def show(self, file: IO[str] | None = None) -> None:
         """Print the line to stderr, and below it the command to type next."""
         click.echo(f"orchestrion: {self.format_message()}", file=file, err=True)
         if self.step is not None:
             click.echo(f"next: {self.step}", file=file, err=True)
+
+
+def _named(message: str) -> str | None:
+    found = _COMMAND.search(message)
+    return found[1] if found else None
+
+
+def _help() -> str | None:
+    context = click.get_current_context(silent=True)
+    return None if context is None else f"{context.command_path} --help"
 
 
 class WrongUsage(Refusal):
@@ -90,4 +106,4 @@ def refusals() -> Iterator[None]:
     except SettingError as error:
         raise WrongSetting(str(error)) from error
     except (StoreRefused, Unavailable) as error:
-        raise Refusal(str(error)) from error
+        raise Refusal(str(error), "orchestrion doctor") from error

@@ -92,6 +92,11 @@ class Keeper:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether its thread waits for the next heartbeat to be due."""
+        return self._wakes_at > float("-inf")
+
     def hold(
         self,
         held: Held,

@@ -186,9 +186,7 @@ class CountRequests(msgspec.Struct, frozen=True, kw_only=True):
 
 OfHolder = CompleteTask | FailTask | Heartbeat | ReleaseTask | UndoClaim
 OnTask = ClaimTask | OfHolder | CancelTask | RequestCancel | RequeueTask
-Sweep = (
-    ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | PurgeMinutes | PurgeCounts | NoteAsks
-)
+Sweep = ExpireLeases | PurgeFinished | PurgeIdempotencyKeys | PurgeMinutes | PurgeCounts | NoteAsks
 Job = Sweep | CountRequests
 Single = CreateTask | ClaimNext | OnTask | RegisterKey | OfPlan | Job
 Command = Single | FinishAndClaim | Together

@@ -102,9 +102,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 def shown(standing: Standing) -> Shown:
     """Choose the types to show."""
     types = [
-        type_
-        for type_, counts in standing.by_type.items()
-        if type_ != ALL_TYPES and counts.any
+        type_ for type_, counts in standing.by_type.items() if type_ != ALL_TYPES and counts.any
     ]
     # By name among equals: rows come sorted.
     types.sort(key=lambda type_: standing.by_type[type_].business, reverse=True)

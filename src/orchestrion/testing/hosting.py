@@ -23,6 +23,10 @@ LOG: Final = logging.getLogger("orchestrion.testing")
 T = TypeVar("T")
 
 
+class Stopped(Exception):
+    """The service runs no more."""
+
+
 class LoggingObserver:
     """Tells the test's log of what broke; fits `engine.ports.Observer`."""
 
@@ -84,8 +88,12 @@ class Hosting:
             self._loop.close()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Have something done on the service's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Have something done on the service's loop; raises Stopped once that is closed."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:
+            work.close()
+            raise Stopped("the application of this test has been stopped") from error
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Have something done on the service's loop, and wait for it."""

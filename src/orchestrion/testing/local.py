@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import httpx2
 
@@ -19,10 +19,8 @@ from orchestrion.testing.clients import Access, AsyncLocalClient, LocalClient
 from orchestrion.testing.clock import LocalClock, StoppedTime, instant_of
 from orchestrion.testing.hosting import Hosting
 from orchestrion.testing.transport import LocalTransport
+from orchestrion.worker import Worker
 from orchestrion.worker.connections import Connections
-
-if TYPE_CHECKING:
-    from orchestrion.worker import Worker
 
 URL: Final = "http://orchestrion.test"
 ADDRESS: Final = "127.0.0.1"
@@ -113,7 +111,7 @@ class LocalOrchestrion:
             headers={"Authorization": f"Bearer {self.api_key}"},
         )
 
-    async def drain(self, worker: "Worker") -> None:
+    async def drain(self, worker: Worker) -> None:
         """Run a worker until there is nothing for it to claim, and nothing it still works on.
 
         Its startup and shutdown hooks run too. Tasks that are scheduled for later stay: advance
@@ -123,7 +121,7 @@ class LocalOrchestrion:
             await worker.drain()
 
     @contextmanager
-    def attached(self, worker: "Worker") -> Iterator[None]:
+    def attached(self, worker: Worker) -> Iterator[None]:
         """Have a worker reach this application and no other: `await worker.serve()` within."""
         before = worker.connections
         reach = (self._access, self.url, self.api_key)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from orchestrion.client.errors import (
     APIError,
     ConnectionFailed,
     IdempotencyConflict,
+    MaxWorkersReached,
     OrchestrionError,
     UnreadableAnswer,
 )
@@ -38,7 +40,8 @@ _FAULT: Final = 500
 class Till(msgspec.Struct, frozen=True, kw_only=True):
     """What claimers work with. `ready` is awaited before a claim, `hand_over` after it.
 
-    `empty` is awaited after an empty answer, in place of a pause.
+    `finished` counts what was finished; `finish` waits until it is more than a count. `empty` is
+    awaited after an empty answer, in place of a pause.
     """
 
     client: AsyncOrchestrion
@@ -48,6 +51,8 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
     wait_seconds: int
     ready: Callable[[], Awaitable[None]]
     hand_over: Callable[[Claimed, Lane], Awaitable[None]]
+    finished: Callable[[], int]
+    finish: Callable[[int], Awaitable[None]]
     empty: Callable[[Lane], Awaitable[None]] | None = None
 
 
@@ -60,6 +65,7 @@ class Claimer:
         self.under_way: Claiming | None = None
         self._till = till
         self._lane = lane
+        self._limited = False
         self._empty = Pauses(IDLE_SECONDS_MAX)
         self._away = Pauses()
 
@@ -82,13 +88,13 @@ class Claimer:
         ask = self._ask(count)
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began, finished = loop.time(), self._till.finished()
             self.under_way = ask
             try:
                 # The key makes a repeat hand out the same tasks.
                 claimed = await self._till.client.call(claim(ask))
             except OrchestrionError as error:
-                if await self._refused(error):
+                if await self._refused(error, finished):
                     ask = self._ask(count)
                 continue
             self.under_way = None
@@ -108,6 +114,7 @@ class Claimer:
         self._back()
         self._lane.idle = not claimed.leases
         self._till.tally.claims["found" if claimed.leases else "empty"] += 1
+        self._limited = self._limited and not claimed.leases
         if claimed.leases or waited >= WAITED_SECONDS:
             self._empty.reset()
         elif self._till.empty is not None:
@@ -116,7 +123,7 @@ class Claimer:
             # The server did not wait: it is stopping, or too busy, or too old.
             await asyncio.sleep(self._empty.next())
 
-    async def _refused(self, error: OrchestrionError) -> bool:
+    async def _refused(self, error: OrchestrionError, finished: int) -> bool:
         """Wait as long as it takes; tells whether the claim was refused for certain."""
         if isinstance(error, ConnectionFailed | UnreadableAnswer):
             await self._wait_away(error, None)
@@ -130,8 +137,7 @@ class Claimer:
         self.under_way = None
         if error.status == _TOO_MANY:
             self._back()
-            LOG.info("the server asks to wait: %s", error)
-            await asyncio.sleep(self._empty.next(error.retry_after))
+            await self._wait_limited(error, finished)
         elif error.status == _PAYMENT_REQUIRED:
             LOG.warning("no tasks for this account now, asking again later: %s", error)
             await asyncio.sleep(FORBIDDEN_SECONDS)
@@ -139,10 +145,22 @@ class Claimer:
             raise error
         return True
 
+    async def _wait_limited(self, error: APIError, finished: int) -> None:
+        if not self._limited:
+            LOG.info("the server asks to wait, trying on: %s", _shortly(error))
+        self._limited = True
+        pause = self._empty.next(error.retry_after)
+        if not isinstance(error, MaxWorkersReached):
+            await asyncio.sleep(pause)
+            return
+        # The server does not know how soon the leases that count are finished; this worker does.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._till.finish(finished)
+
     async def _wait_away(self, error: Exception, asked: float | None) -> None:
         if not self._away.tries:
-            # What a caller might do next, the worker does.
-            LOG.warning("the server does not answer, trying on: %s", str(error).split(" Next:")[0])
+            LOG.warning("the server does not answer, trying on: %s", _shortly(error))
         self.reached = False
         await asyncio.sleep(self._away.next(asked))
 
@@ -151,6 +169,11 @@ class Claimer:
             LOG.warning("the server answers again")
         self.reached = True
         self._away.reset()
+
+
+def _shortly(error: Exception) -> str:
+    # What a caller might do next, the worker does.
+    return str(error).partition(" Next:")[0]
 
 
 def once_more(ask: Claiming) -> Claiming:

@@ -115,6 +115,11 @@ class Office:
         self.changed.clear()
         await self.changed.wait()
 
+    async def finish(self, count: int) -> None:
+        """Wait until more than so many were finished."""
+        while self.settled <= count:
+            await self.change()
+
     async def hand_over(self, claimed: Claimed, lane: Lane) -> None:
         """Keep what was claimed, and have it worked on; returns once that has begun."""
         works = self._hold(claimed, lane)

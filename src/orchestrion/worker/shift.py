@@ -127,6 +127,8 @@ class Shift:
             wait_seconds=0 if self._roster.until_idle else wait_seconds,
             ready=office.ready,
             hand_over=office.hand_over,
+            finished=lambda: office.settled,
+            finish=office.finish,
             empty=self._rest if self._roster.until_idle else None,
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from orchestrion.worker.tally import Tally
 from orchestrion.worker.thread import OfficeThread
 from orchestrion.worker.threads import Threads
 
+TYPE: Final = re.compile(r"[a-zA-Z0-9_-]{1,100}", re.ASCII)
 CONCURRENCY_MAX: Final = 1_000
 # As long as a worker's name may be for the server.
 NAME_LENGTH_MAX: Final = 200
@@ -103,11 +105,14 @@ class Worker:
 
         `timeout` in seconds for one attempt; `backoff` is how long a failed task rests, not at
         all unless given; `max_in_flight`: attempts of this type at once in this worker. Raises
-        TypeError for a function that cannot be a handler, ValueError for a type registered twice.
+        TypeError for a function that cannot be a handler, ValueError for no type, or one
+        registered twice.
         """
         options = HandlerOptions(timeout=timeout, backoff=backoff, max_in_flight=max_in_flight)
 
         def register(function: Function) -> Function:
+            if not TYPE.fullmatch(task_type):
+                raise ValueError(f"{task_type!r} is no type of tasks: 1 to 100 of A-Z a-z 0-9 _ -")
             if task_type in self._handlers:
                 raise ValueError(f"{task_type!r} has a handler already")
             self._handlers[task_type] = Handler(task_type, function, options)

@@ -144,4 +144,4 @@ async def test_whoever_types_it_gets_one_line_and_exit_code_1(server: PostgresSe
     assert result.stdout == ""
     assert result.stderr.startswith("orchestrion: ")
     assert "may have been committed" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.endswith("\nnext: orchestrion doctor\n")

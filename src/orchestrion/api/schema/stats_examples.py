@@ -19,9 +19,7 @@ _SOME = Stats(
     next_lease_ends_at=Instant(scenes.LATER + 240 * SECOND),
     rates=_RATES,
     types=(
-        TypeStats(
-            type=scenes.PENDING.type, counts=_COUNTS, oldest_due_at=scenes.NOW, rates=_RATES
-        ),
+        TypeStats(type=scenes.PENDING.type, counts=_COUNTS, oldest_due_at=scenes.NOW, rates=_RATES),
     ),
     types_truncated=False,
 )

@@ -38,6 +38,8 @@ def _changes(view: View) -> Iterable[tuple[str, rows.Rows]]:
     yield "save_asks", sorted(map(rows.asks_row, view.changed_asks.values()))
     yield "save_purchases", map(rows.purchase_save_row, view.purchases.changed.values())
     yield "insert_purchases", map(rows.purchase_insert_row, view.purchases.new.values())
+
+
 async def _save_tasks(session: Session, view: View) -> int:
     """Write tasks, and with the last of them their numbers, which so are locked most briefly."""
     every: tuple[tuple[str, list[rows.Row]], ...] = (

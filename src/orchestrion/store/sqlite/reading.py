@@ -202,9 +202,7 @@ class SqliteReader:
         self, account_id: AccountId, types: Sequence[str], minutes: Sequence[Instant]
     ) -> list[Minute]:
         """Read what happened to tasks of some types in some minutes."""
-        return await self._quick.run(
-            lambda one: numbering.minutes(one, account_id, types, minutes)
-        )
+        return await self._quick.run(lambda one: numbering.minutes(one, account_id, types, minutes))
 
     async def minutes_before(
         self, cutoff: Instant, limit: int
