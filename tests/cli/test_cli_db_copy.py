@@ -90,6 +90,7 @@ def test_a_copy_into_a_file_is_refused(desktop: Desktop) -> None:
     assert result.exit_code == 1
     assert result.stderr == (
         "orchestrion: a copy goes into PostgreSQL: name it, --database postgresql://…\n"
+        "next: orchestrion db copy --help\n"
     )
 
 
@@ -100,9 +101,9 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(desktop: Desktop, tmp_
     result = desktop.copies(str(file))
 
     assert result.exit_code == 1
-    assert (
-        result.stderr
-        == f"orchestrion: cannot read the database {file}: it is no SQLite file\nnext: orchestrion doctor\n"
+    assert result.stderr == (
+        f"orchestrion: cannot read the database {file}: it is no SQLite file\n"
+        "next: orchestrion doctor\n"
     )
     assert list(tmp_path.iterdir()) == [file]
 

@@ -80,6 +80,28 @@ def test_an_error_ends_with_its_code_and_the_next_command(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tasks", "get", "."),
+        ("tasks", "claim", "--id", ""),
+        ("dlq", "requeue", ".."),
+        ("tasks", "create", "\udcff"),
+        ("tasks", "create", "hello", "\udcff"),
+        ("plan", "verify", "\udcff"),
+        ("tasks", "list", "--url", "http://\udcff"),
+        ("tasks", "list", "--url", "ftp://nowhere"),
+        ("tasks", "list", "--key", "a\nb"),
+    ],
+    ids=" ".join,
+)
+def test_2_what_cannot_be_sent(caller: Caller, arguments: tuple[str, ...]) -> None:
+    result = caller.types(*arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert next_command(result.stderr)[-1] == "--help"
+
+
 def test_4_a_lease_that_is_another_s(caller: Caller) -> None:
     task = caller.json("tasks", "create", "held")
     caller.json("tasks", "claim", "--id", task["id"])

@@ -98,14 +98,21 @@ def test_the_budget_begins_with_the_first_failure() -> None:
 
 
 def test_who_waits_counts_seconds_and_not_tries() -> None:
-    attempts = Attempts(Limits(max_retries=1, retry_seconds=60), lambda: 0.0, patient=True)
+    attempts = Attempts(Limits(max_retries=1, retry_seconds=60), lambda: 0.0, 100.0)
 
     assert all(attempts.pause_after(UNSENT, Repeat.ALWAYS, 59.0) == 0 for _ in range(500))
     assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 59.0 + 61.0) is None
 
 
+def test_who_waits_is_not_kept_longer_than_they_wait() -> None:
+    attempts = Attempts(Limits(max_retries=100, retry_seconds=60), lambda: 0.0, 5.0)
+
+    assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 0.0) == 0
+    assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 5.1) is None
+
+
 def test_no_retries_means_none() -> None:
-    for patient in (False, True):
-        attempts = Attempts(Limits(max_retries=0), lambda: 0.0, patient=patient)
+    for patience in (None, 100.0):
+        attempts = Attempts(Limits(max_retries=0), lambda: 0.0, patience)
 
         assert attempts.pause_after(UNSENT, Repeat.ALWAYS, 0.0) is None

@@ -1,5 +1,6 @@
 """Waiting at a real server: it holds the requests open, stops, and comes back."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrion.client.aio import AsyncOrchestrion
-from orchestrion.client.errors import Timeout
+from orchestrion.client.errors import ConnectionFailed, Timeout
 from orchestrion.client.sync import Orchestrion
 from orchestrion.client.task import NewTask, Task
 from orchestrion.client.waiting import IDS_MAX
@@ -80,6 +81,18 @@ def test_more_tasks_than_fit_one_request_are_waited_for(client: Orchestrion) -> 
     assert [task.id for task in client.tasks.wait_many(ids, timeout=20)] == ids
 
 
+def test_a_wait_for_a_server_that_is_away_ends_in_time() -> None:
+    began = time.monotonic()
+
+    with (
+        Orchestrion(f"http://127.0.0.1:{free_port()}", "key") as client,
+        pytest.raises(ConnectionFailed),
+    ):
+        client.tasks.wait("tsk_01M814NJ33M9S346Q3D25VT4F5", timeout=1)
+
+    assert time.monotonic() - began < 5
+
+
 def test_no_ids_are_no_wait(client: Orchestrion) -> None:
     assert client.tasks.wait_many([]) == []
 
@@ -109,6 +122,35 @@ async def test_both_clients_wait_alike(served: Served) -> None:
             await client.tasks.wait(task.id, timeout=0.1)
         await client.tasks.cancel(task.id)
         assert (await client.tasks.wait(task.id)).status == "cancelled"
+
+
+async def test_a_wait_for_a_task_that_is_cancelled_takes_none(served: Served) -> None:
+    async with AsyncOrchestrion(served.url(), served.first_key()) as client:
+        later = await client.tasks.create("wanted", {}, run_at="+1h")
+
+        async def work() -> None:
+            async with client.claim("wanted", wait=50):
+                pytest.fail("the block must not run")
+
+        working = asyncio.create_task(work())
+        await until_asked_for(client, later.id)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        task = await client.tasks.create("wanted", {})
+
+        (held,) = (await client.tasks.claim("wanted", max_tasks=2)).leases
+        assert (held.task.id, held.task.attempt_count) == (task.id, 1)
+
+
+async def until_asked_for(client: AsyncOrchestrion, task_id: str) -> None:
+    """Wait until a claim waits for tasks like this one: then it was asked for just now."""
+    async with asyncio.timeout(20):
+        while True:
+            asked = (await client.tasks.explain(task_id)).last_asked_at
+            again = (await client.tasks.explain(task_id)).last_asked_at
+            if asked and again and asked < again:
+                return
 
 
 def test_a_restart_of_the_server_is_waited_out(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def no_key(served: Served) -> bool:
 
 
 def is_one_line(text: str) -> bool:
-    return text.startswith("orchestrion: ") and text.count("\n") == 1
+    line, _, step = text.partition("\n")
+    return line.startswith("orchestrion: ") and step == "next: orchestrion serve --help\n"
 
 
 # --- the first key

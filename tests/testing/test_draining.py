@@ -1,7 +1,7 @@
 """Workers run dry in a test: what they finish, what they leave, and that they go back after."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
@@ -142,3 +142,34 @@ def test_a_test_that_awaits_nothing_drains_too(local: LocalOrchestrion, worker: 
     asyncio.run(local.drain(worker))
 
     assert local.sync_client.tasks.get(task.id).result == {"said": "hello"}
+
+
+async def test_hooks_and_middleware_run_in_each_drain(
+    local: LocalOrchestrion, worker: Worker
+) -> None:
+    seen: list[str] = []
+
+    @worker.startup
+    async def begin(state: Any) -> None:
+        state.greeting = "hello"
+        seen.append("startup")
+
+    @worker.middleware
+    async def around(ctx: Context) -> AsyncGenerator[None]:
+        seen.append(f"attempt {ctx.attempt}")
+        yield
+
+    @worker.shutdown
+    def end(_: Any) -> None:
+        seen.append("shutdown")
+
+    @worker.task("greet")
+    async def greet(_: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        return {"said": ctx.state.greeting}
+
+    task = await local.client.tasks.create("greet", {})
+    await local.drain(worker)
+    await local.drain(worker)
+
+    assert (await local.client.tasks.get(task.id)).result == {"said": "hello"}
+    assert seen == ["startup", "attempt 1", "shutdown", "startup", "shutdown"]

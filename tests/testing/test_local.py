@@ -91,11 +91,11 @@ async def test_a_wait_in_vain_passes_at_once(local: LocalOrchestrion) -> None:
     task = await local.client.tasks.create("summarize", {})
     began = time.monotonic()
 
-    assert not (await local.client.tasks.claim("mail", wait_seconds=20)).leases
+    assert not (await local.client.tasks.claim("mail", wait_seconds=10)).leases
     with pytest.raises(Timeout):
-        await local.client.tasks.wait(task.id, timeout=30)
+        await local.client.tasks.wait(task.id, timeout=15)
     with pytest.raises(Timeout):
-        local.sync_client.tasks.wait(task.id, timeout=30)
+        local.sync_client.tasks.wait(task.id, timeout=15)
 
     assert time.monotonic() < began + REAL_SECONDS_MAX
     assert local.clock.now() == START

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrion.core.instants import SECOND, Instant
+from orchestrion.core.instants import SECOND, Instant, format_instant
 from orchestrion.core.limits import STATS_TYPES_MAX, STATS_TYPES_READ_MAX
 from orchestrion.core.stats import (
     NONE,
@@ -130,6 +130,10 @@ def test_the_numbers_are_put_together() -> None:
     assert [(one.type, one.counts, one.oldest_due_at, one.rates) for one in found.types] == [
         ("report", Counts(pending=5), at(14), NOTHING),
         ("mail", Counts(pending=4), at(13), Happened(created=3)),
+    ]
+    assert [one.oldest_due_at for one in stats_answer(found, "req_1").types] == [
+        format_instant(at(14)),
+        format_instant(at(13)),
     ]
 
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from orchestrion import Orchestrion
-from tests.e2e.serving import PATIENCE_SECONDS, Served, clean_variables, free_port, serving
+from tests.e2e.serving import Served, clean_variables, free_port, serving
 
 APP = """
 import asyncio, time
@@ -38,6 +38,8 @@ async def block(payload: dict) -> dict:
     return {}
 """
 ADDRESSES = itertools.count(1)
+# Processes start slowly where much else runs.
+PATIENCE_SECONDS = 60
 WRONG_KEY = "orch_live_" + "0" * 64
 
 
@@ -145,7 +147,7 @@ def test_a_module_s_worker_runs_until_sigterm(
     assert ready.status_code == 200
     assert "orchestrion_worker_concurrency 3.0" in metrics.text
     assert code == 0
-    assert "takes double, sleep, block, 3 at once" in program.text
+    assert f"takes double, sleep, block from {served.url()}, 3 at once" in program.text
 
 
 @pytest.mark.parametrize("kind", ["sleep", "block"])

@@ -152,7 +152,7 @@ async def test_a_plan_of_few_workers_is_used_to_the_full(tmp_path: Path) -> None
 
         async with AsyncOrchestrion(served.url(), served.first_key()) as client:
             await client.tasks.create_many([NewTask("job", {})] * 12)
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(25):
                 await worker.drain()
 
     assert worker.tally.ended["job", "completed"] == 12
@@ -287,7 +287,7 @@ def refusal(status: int, code: str, *, retry_after: str) -> httpx2.Response:
 
 def nothing_there() -> httpx2.Response:
     contract = {"version": "1", "retryable": True, "next_actions": []}
-    body = {"task": None, "tasks": [], "agent_contract": contract}
+    body: dict[str, Any] = {"task": None, "tasks": [], "agent_contract": contract}
     return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps(body).encode()))
 
 

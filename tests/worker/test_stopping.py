@@ -102,7 +102,7 @@ async def test_an_idle_worker_stops_at_once(local: LocalOrchestrion) -> None:
         served = asyncio.create_task(worker.serve())
         await until(lambda: network.asked[CLAIM])
         worker.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await served
 
 
@@ -157,7 +157,7 @@ async def test_a_stop_with_the_server_away_ends_all_the_same(
         await until(lambda: worker.in_flight)
         network.cut = True
         worker.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await served
 
 

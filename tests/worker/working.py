@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from orchestrion import Task, Worker
 from orchestrion.testing import LocalOrchestrion
 
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 30
 LOOK_SECONDS = 0.01
 
 

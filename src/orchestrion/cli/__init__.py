@@ -62,7 +62,8 @@ class _Commands(click.Group):
     ) -> click.Context:
         typed = tuple(args)
         try:
-            context = super().make_context(info_name, args, parent, **extra)
+            # However it was started: hints and helps show what people type.
+            context = super().make_context(self.name or info_name, args, parent, **extra)
         except click.UsageError as error:
             raise _wrong(error) from error
         # Hints repeat what was typed.

@@ -9,6 +9,7 @@ from orchestrion.cli.dlq_requeue import requeue
 from orchestrion.cli.options import at_server
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import Conflict
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import print_whole
 
 LIMIT = 20
@@ -46,7 +47,7 @@ def list_(
 
 
 @dlq.command
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def show(session: Session, task_id: str) -> None:
     """Show a dead letter with its payload and its last failure."""

@@ -15,6 +15,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Printer, Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import Conflict, WrongUsage
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import clock_time, print_json
 from orchestrion.client.errors import InvalidTransition, TaskNotFound
 from orchestrion.client.task import Task
@@ -41,7 +42,7 @@ class _Asked(TypedDict):
 
 
 @click.command
-@click.argument("task_ids", nargs=-1, metavar="[ID]...")
+@click.argument("task_ids", type=TASK_ID, nargs=-1, metavar="[ID]...")
 @click.option("--type", "task_type", metavar="TYPE", help="Those of a type.")
 @click.option("--error", metavar="TEXT", help=ERROR_HELP)
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")

@@ -33,11 +33,14 @@ from orchestrion.client.errors import (
     Timeout,
     UnreadableAnswer,
 )
+from orchestrion.client.retrying import RetryNote
 from orchestrion.client.sync import Orchestrion
 
 # One who waits at a terminal would rather hear what is wrong.
 RETRIES_MAX = 2
 RETRY_SECONDS = 10.0
+# Who waits longer wants to know what for.
+PAUSE_TOLD_SECONDS = 1.0
 
 _TARGET_VARIABLES = ("ORCHESTRION_URL", "ORCHESTRION_API_KEY", "ORCHESTRION_KEY")
 _OWN_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -84,6 +87,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
                 name: variables[name] for name in variables if name not in _TARGET_VARIABLES
             }
             variables["ORCHESTRION_PROFILE"] = self.profile
+        # What is no text is refused here, in one way for all that was typed.
+        (self.url or "").encode()
         return find_target(self.url, self.api_key, variables)
 
 
@@ -117,6 +122,7 @@ class Session:
             self.target.api_key,
             max_retries=RETRIES_MAX,
             retry_seconds=retry_seconds,
+            on_retry=self._tell,
         )
         click.get_current_context().call_on_close(client.close)
         return client
@@ -161,6 +167,8 @@ class Session:
             yield
         except OrchestrionError as error:
             raise self.refusal(error) from error
+        except UnicodeError as error:
+            raise WrongUsage("what was typed is no text", f"{self.typed.path} --help") from error
 
     def refusal(self, error: OrchestrionError) -> Refusal:
         """Give the end of the program for what the client raised."""
@@ -176,6 +184,11 @@ class Session:
                 return Refusal(str(error), again(self.typed))
             case _:
                 return Refusal(str(error), self.command("doctor"))
+
+    def _tell(self, note: RetryNote) -> None:
+        if note.pause_seconds >= PAUSE_TOLD_SECONDS:
+            said = f"{note.trouble.message} Trying again in {note.pause_seconds:.0f} s."
+            self.printer.hint(said)
 
     def _refused(self, error: APIError) -> Refusal:
         quoted = ", ".join(filter(None, [error.code, error.request_id]))

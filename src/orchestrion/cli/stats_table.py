@@ -64,7 +64,7 @@ def _types(stats: Stats) -> Table:
 
 
 def _type_row(one: TypeStats, now: datetime) -> list[RenderableType]:
-    oldest = one.oldest_pending_at
+    oldest = one.oldest_due_at
     return [
         cell(one.type),
         *(f"{_count(one.counts, state):,}" for state in STATES),

@@ -4,11 +4,12 @@ import click
 
 from orchestrion.cli.options import at_server
 from orchestrion.cli.reaching import Session
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import print_task
 
 
 @click.command
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", type=TASK_ID, metavar="ID")
 @click.option("--force", is_flag=True, help="Have the worker that holds it asked to give it back.")
 @at_server()
 def cancel(session: Session, task_id: str, *, force: bool) -> None:
@@ -20,7 +21,7 @@ def cancel(session: Session, task_id: str, *, force: bool) -> None:
 
 
 @click.command
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def requeue(session: Session, task_id: str) -> None:
     """Put a dead letter back with all its attempts; for many see `orchestrion dlq requeue`."""

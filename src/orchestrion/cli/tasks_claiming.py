@@ -12,6 +12,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import clock_time
 from orchestrion.client import calls
 from orchestrion.client.contract import AgentContract
@@ -26,7 +27,7 @@ class _Options(TypedDict):
 
 @click.command
 @click.argument("types", nargs=-1, metavar="[TYPE]...")
-@click.option("--id", "task_id", metavar="ID", help="Claim this very task instead.")
+@click.option("--id", "task_id", type=TASK_ID, metavar="ID", help="Claim this very task instead.")
 @click.option("--worker-id", metavar="TEXT", help="A label that others see on the task.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait so long for a task.")
 @click.option("--max-tasks", default=1, metavar="1-50", help="Claim up to so many. [1]")

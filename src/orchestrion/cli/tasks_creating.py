@@ -66,6 +66,8 @@ def create(
         )
     try:
         task = session.client.tasks.create(task_type, payload, **options)
+    except UnicodeError:
+        raise
     except ValueError as error:
         raise WrongUsage(f"--run-at: {error}", f"{session.typed.path} --help") from error
     if waits:

@@ -13,6 +13,7 @@ from orchestrion.cli.printing import Shape, table_of
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
 from orchestrion.cli.screen import every, show
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_states import judge, states
 from orchestrion.cli.tasks_table import about, clock_time, print_whole, rows
 from orchestrion.client.errors import ConnectionFailed
@@ -24,7 +25,7 @@ FIRST_SHOWN = 10
 
 
 @click.command
-@click.argument("task_id", metavar="[ID]", required=False)
+@click.argument("task_id", type=TASK_ID, metavar="[ID]", required=False)
 @click.option("--type", "task_type", metavar="TYPE", help="Watch the newest tasks of a type.")
 @click.option("--timeout", "seconds", type=float, metavar="SECONDS", help="Watch no longer.")
 @every

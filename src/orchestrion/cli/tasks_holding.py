@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrion.cli.options import at_server
 from orchestrion.cli.reaching import Session
-from orchestrion.cli.tasks_json import JsonObject
+from orchestrion.cli.tasks_json import TASK_ID, JsonObject
 from orchestrion.cli.tasks_table import print_task
 from orchestrion.client.task import Task
 
@@ -25,7 +25,7 @@ def _of_lease(command: _Command) -> _Command:
         metavar="LEASE_TOKEN",
         help=f"The lease_token that the claim printed. [{TOKEN_VARIABLE}]",
     )
-    return click.argument("task_id", metavar="ID")(token(command))
+    return click.argument("task_id", type=TASK_ID, metavar="ID")(token(command))
 
 
 def _required(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str:

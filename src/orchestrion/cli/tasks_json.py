@@ -1,4 +1,4 @@
-"""JSON objects that are typed: as text, from a file, or on stdin."""
+"""What is typed of tasks: ids, and JSON objects as text, from a file, or on stdin."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,27 @@ import click
 import msgspec
 
 from orchestrion.cli.refusals import WrongUsage
+from orchestrion.client.call import task_path
 
 # What the largest payload may take with blanks and escapes around it.
 INPUT_BYTES_MAX = 1 << 20
+
+
+class TaskName(click.ParamType[str]):
+    """An id of a task, as far as one can tell without asking."""
+
+    name = "id"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Pass the id on; what cannot stand in a path fails as wrong usage."""
+        try:
+            task_path(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+TASK_ID = TaskName()
 
 
 class JsonObject(click.ParamType[dict[str, msgspec.Raw]]):
@@ -33,7 +51,7 @@ class JsonObject(click.ParamType[dict[str, msgspec.Raw]]):
             return msgspec.json.decode(_text(value), type=dict[str, msgspec.Raw])
         except OSError as error:
             self.fail(f"cannot read {value.removeprefix('@')}: {error.strerror}", param, ctx)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError) as error:
             self.fail(f"{_named(value)} is no JSON object: {error}", param, ctx)
 
 

@@ -12,6 +12,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.steps import FIRST_TYPE
+from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import clock_time, print_json, print_list, print_whole
 from orchestrion.client.insight import Explanation
 from orchestrion.client.insight import explain as explanation
@@ -75,7 +76,7 @@ def _walk(session: Session, filters: _Filters, cursor: str | None) -> Iterator[T
 
 
 @click.command
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def get(session: Session, task_id: str) -> None:
     """Show a task with its payload and its result."""
@@ -86,7 +87,7 @@ def get(session: Session, task_id: str) -> None:
 
 
 @click.command
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def explain(session: Session, task_id: str) -> None:
     """Tell whether a claim of a task would succeed now, and if not, why not."""

@@ -28,8 +28,9 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """A request. `decode` reads the body of a success; `wait_seconds` it may stay open for.
 
     `settle` is asked when a repeat of a request that may have taken effect is refused: it gives
-    the call that shows what the first came to, or None where the refusal stands. `patient`: it
-    is repeated as long as the seconds for repeats last, whatever the number of tries.
+    the call that shows what the first came to, or None where the refusal stands.
+
+    `patience`: it is repeated for so many seconds, whatever the number of tries.
     """
 
     method: str
@@ -40,7 +41,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     body: bytes | None = None
     repeat: Repeat = Repeat.ALWAYS
     wait_seconds: float = 0
-    patient: bool = False
+    patience: float | None = None
     settle: Callable[[Refusal], "Call[T] | None"] = unsettled
 
 

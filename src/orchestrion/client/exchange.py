@@ -67,9 +67,9 @@ class Exchange:
         # What a relative `run_at` counts from.
         self.present: Callable[[], datetime] = partial(datetime.now, UTC)
 
-    def attempts(self, *, patient: bool = False) -> Attempts:
+    def attempts(self, patience: float | None = None) -> Attempts:
         """Begin to count tries, within the limits of this client."""
-        return Attempts(self._limits, self.draw, patient=patient)
+        return Attempts(self._limits, self.draw, patience)
 
     def once(self, call: Call[T]) -> Steps[T]:
         """Send a call a single time; raises what it came to."""
@@ -84,7 +84,7 @@ class Exchange:
 
     def sent(self, call: Call[T]) -> Steps[Sent[T]]:
         """Send a call, and tell also whether an earlier try may have taken effect."""
-        attempts = self.attempts(patient=call.patient)
+        attempts = self.attempts(call.patience)
         unsure = False
         while True:
             heard = yield call

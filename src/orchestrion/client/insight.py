@@ -63,7 +63,7 @@ class TypeStats(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     type: str
     counts: Counts = Counts()
-    oldest_pending_at: datetime | None = None
+    oldest_due_at: datetime | None = None
     rates: Rates = Rates()
 
 

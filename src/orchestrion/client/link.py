@@ -15,7 +15,9 @@ from orchestrion.client.exchange import Answer
 from orchestrion.client.log import LOG
 from orchestrion.client.retrying import Trouble
 
-CONNECTIONS_MAX = 100
+# Each request that waits at the server has one of its own.
+CONNECTIONS_MAX = 1000
+CONNECTIONS_KEPT = 100
 # The server closes what rests for 15 s: the client lets go of it sooner.
 IDLE_SECONDS_MAX = 10.0
 # What fails before a byte of the request has gone out.
@@ -44,7 +46,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             "timeout": self.timeout,
             "limits": httpx2.Limits(
                 max_connections=CONNECTIONS_MAX,
-                max_keepalive_connections=CONNECTIONS_MAX,
+                max_keepalive_connections=CONNECTIONS_KEPT,
                 keepalive_expiry=IDLE_SECONDS_MAX,
             ),
             # A proxy of the surroundings has no business between processes of one machine.

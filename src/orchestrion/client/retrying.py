@@ -1,5 +1,6 @@
 """When to send a request again, and after how long; nothing here sleeps or reads a clock."""
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -59,11 +60,13 @@ def repeatable(trouble: Trouble, repeat: Repeat) -> bool:
 class Attempts:
     """The tries of one call: how many there were, and since when they fail."""
 
-    def __init__(self, limits: Limits, draw: Callable[[], float], *, patient: bool = False) -> None:
-        # `draw` gives a number from 0 to 1.
-        patient = patient and limits.max_retries > 0
+    def __init__(
+        self, limits: Limits, draw: Callable[[], float], patience: float | None = None
+    ) -> None:
+        # `draw` gives a number from 0 to 1; with `patience` in seconds tries are not counted.
+        patient = patience is not None and limits.max_retries > 0
         self._retries_max = PATIENT_RETRIES_MAX if patient else limits.max_retries
-        self._limits = limits
+        self._seconds = min(limits.retry_seconds, math.inf if patience is None else patience)
         self._draw = draw
         self._failing_since: float | None = None
         self.retries = 0
@@ -80,7 +83,7 @@ class Attempts:
         asked = trouble.refusal.retry_after if trouble.refusal else None
         # Never before the moment the server named; and not all at that very moment.
         pause = grown * self._draw() + (asked or 0.0)
-        if now + pause - self._failing_since > self._limits.retry_seconds:
+        if now + pause - self._failing_since > self._seconds:
             return None
         self.retries += 1
         return pause

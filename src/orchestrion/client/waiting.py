@@ -22,6 +22,8 @@ IDS_MAX = 100
 TURN_SECONDS = 1
 # A server that stops answers waits at once: that must not become a busy loop.
 REST_SECONDS = 0.5
+# However little time is left, a passing trouble of the network is outlived.
+PATIENCE_SECONDS_MIN = 2.0
 SHOWN_MAX = 3
 
 Mode = Literal["all", "any"]
@@ -58,7 +60,6 @@ def wait_call(ids: Sequence[str], mode: Mode, seconds: int) -> Call[Seen]:
         path="/v1/tasks/wait",
         body=encoded(body),
         wait_seconds=seconds,
-        patient=True,
         decode=msgspec.json.Decoder(Seen).decode,
     )
 
@@ -89,11 +90,12 @@ def _round(exchange: Exchange, ids: list[str], mode: Mode, deadline: float) -> S
     """Ask for all ids once, which may take several requests; gives those that are over."""
     over: set[str] = set()
     for start in range(0, len(ids), IDS_MAX):
-        seconds = _turn(deadline - exchange.now(), alone=len(ids) <= IDS_MAX)
+        left = deadline - exchange.now()
         # Where one has ended already, the others are only looked at.
-        seconds = 0 if over and mode == "any" else seconds
+        seconds = 0 if over and mode == "any" else _turn(left, alone=len(ids) <= IDS_MAX)
         asked = wait_call(ids[start : start + IDS_MAX], mode, seconds)
-        seen = yield from exchange.call(asked)
+        patience = max(left, PATIENCE_SECONDS_MIN)
+        seen = yield from exchange.call(replace(asked, patience=patience))
         over.update((task.id for task in seen.items), seen.not_found)
     return over
 
@@ -105,7 +107,8 @@ def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> S
         began = exchange.now()
         seconds = _turn(deadline - began, alone=True)
         asked = replace(claiming, wait_seconds=seconds, idempotency_key=calls.new_key())
-        claimed = yield from _claim(exchange, asked)
+        patience = max(deadline - began, PATIENCE_SECONDS_MIN) if wait > 0 else None
+        claimed = yield from _claim(exchange, asked, patience)
         left = deadline - exchange.now()
         if claimed.leases or left <= 0:
             return claimed
@@ -113,9 +116,9 @@ def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> S
             yield Pause(seconds=min(REST_SECONDS, left))
 
 
-def _claim(exchange: Exchange, asked: calls.Claiming) -> Steps[Claimed]:
+def _claim(exchange: Exchange, asked: calls.Claiming, patience: float | None) -> Steps[Claimed]:
     try:
-        return (yield from exchange.call(replace(calls.claim(asked), patient=True)))
+        return (yield from exchange.call(replace(calls.claim(asked), patience=patience)))
     except BaseException as stopped:
         # An interrupt or a cancellation: the claim may have been answered all the same.
         if not isinstance(stopped, Exception | GeneratorExit):

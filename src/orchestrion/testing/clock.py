@@ -9,7 +9,7 @@ from orchestrion.client.exchange import Exchange
 from orchestrion.core.instants import SECOND, Instant
 
 # Those who wait for a task or an answer wait in vain so much sooner than they asked for.
-WAITING_SPEED: Final = 50.0
+WAITING_SPEED: Final = 25.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -34,7 +34,7 @@ class LocalOrchestrion:
     Nothing listens: requests reach it within the process, from any thread and any event loop, and
     it runs on a thread of its own. Its clock stands still until `clock.advance`. Who waits for a
     task or a result waits in vain once the clock has passed the end of the wait, and in any case
-    after a second for each 50 s asked for.
+    after a second for each 25 s asked for.
 
     `client` and `sync_client` have the key of one account, which `api_key` shows.
     """

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,11 +16,11 @@ from orchestrion.client.errors import APIError
 from orchestrion.client.keeping import Keeper, Kept
 from orchestrion.client.task import Claimed
 from orchestrion.worker.context import Context, State
-from orchestrion.worker.delivery import Delivery, Parcel, Ways
+from orchestrion.worker.delivery import Delivery, Parcel, Send, Ways
 from orchestrion.worker.floor import Floor
 from orchestrion.worker.handler import Handler
 from orchestrion.worker.reports import Completed, Failed, Released, Report, cut
-from orchestrion.worker.sending import COMPLETE, FAIL, item_of, several
+from orchestrion.worker.sending import COMPLETE, FAIL, ITEMS_MAX, item_of, several
 from orchestrion.worker.slots import Lane, Slots
 from orchestrion.worker.tally import Tally
 from orchestrion.worker.work import Begun, Ended, Freed, Message, Work
@@ -62,31 +62,10 @@ class Office:
         self._works: dict[Kept, Work] = {}
         self._messages: deque[Message] = deque()
         self._poked = False
-        self._completing = Delivery(
-            Ways(
-                send=partial(self._send, COMPLETE),
-                delivered=partial(self._finished, ending="completed"),
-                over=self._over,
-                refused=self._result_refused,
-            )
-        )
-        self._failing = Delivery(
-            Ways(
-                send=partial(self._send, FAIL),
-                delivered=partial(self._finished, ending="failed"),
-                over=self._over,
-                refused=self._refused,
-            )
-        )
-        self._releasing = Delivery(
-            Ways(
-                send=self._release,
-                delivered=partial(self._finished, ending="released"),
-                over=self._over,
-                refused=self._refused,
-                items_max=RELEASES_AT_ONCE,
-            )
-        )
+        refused = self._refused
+        self._completing = self._delivery(partial(self._send, COMPLETE), "completed", self._unfit)
+        self._failing = self._delivery(partial(self._send, FAIL), "failed", refused)
+        self._releasing = self._delivery(self._release, "released", refused, RELEASES_AT_ONCE)
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -155,6 +134,23 @@ class Office:
         else:
             self.unsent.add(work)
             self._post(work, report)
+
+    def _delivery(
+        self,
+        send: Send,
+        ending: str,
+        refused: Callable[[Work, APIError], None],
+        items_max: int = ITEMS_MAX,
+    ) -> Delivery:
+        delivered = partial(self._finished, ending=ending)
+        ways = Ways(
+            send=send,
+            delivered=delivered,
+            over=self._over,
+            refused=refused,
+            items_max=items_max,
+        )
+        return Delivery(ways)
 
     def _hold(self, claimed: Claimed, lane: Lane) -> list[Work]:
         works = []
@@ -227,7 +223,7 @@ class Office:
         _warn_lost(work, why)
         self._finished(work, "lost")
 
-    def _result_refused(self, work: Work, error: APIError) -> None:
+    def _unfit(self, work: Work, error: APIError) -> None:
         LOG.error("%s: its result was refused: %s", work, error)
         self._post(work, Failed(reason=cut(f"Result refused: {error.message}")))
 

@@ -38,11 +38,15 @@ def moments(folder: Path) -> Moments:
 def run_reloading(command: Sequence[str], folder: Path, grace: float) -> int:
     """Run a command until a signal, afresh after each change; gives the exit code of the last."""
     told = threading.Event()
+    # Compiled files are compared by whole seconds: what changes twice in one would be missed.
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     with _on_signals(told):
         while True:
             before = moments(folder)
             # A session of its own, or Ctrl-C would reach the child twice: a second ends it at once.
-            child = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - ourselves
+            child = subprocess.Popen(  # noqa: S603 - ourselves
+                command, start_new_session=True, env=variables
+            )
             changed = _wait(told, child, folder, before)
             code = _end(child, grace)
             if not changed:

@@ -1,6 +1,7 @@
 """Endings of attempts as requests: up to 100 in one, of which only refusals are read in full."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -58,13 +59,16 @@ def item_of(held: Held, report: Completed | Failed) -> bytes:
 def several(path: str, items: Sequence[bytes]) -> Call[list[APIError | None]]:
     """Send many endings; gives for each what it was refused with, or None."""
     body = b'{"items":[' + b",".join(items) + b"]}"
-    return Call(method="POST", path=path, body=body, decode=_refusals)
+    return Call(method="POST", path=path, body=body, decode=partial(_refusals, len(items)))
 
 
-def _refusals(body: bytes) -> list[APIError | None]:
+def _refusals(count: int, body: bytes) -> list[APIError | None]:
+    answered = _ITEMS.decode(body).items
+    if len(answered) != count:
+        raise msgspec.ValidationError(f"{len(answered)} answers to {count} items")
     return [
         error_of(read_refusal(item.status, {}, bytes(item.body)))
         if item.status >= _FIRST_ERROR
         else None
-        for item in _ITEMS.decode(body).items
+        for item in answered
     ]

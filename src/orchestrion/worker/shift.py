@@ -81,8 +81,26 @@ class Shift:
             await client.close()
 
     async def _work(self, client: AsyncOrchestrion) -> None:
+        office = self._open(client)
+        background = [asyncio.create_task(delivery.run()) for delivery in office.deliveries]
+        background.append(asyncio.create_task(Lag(self._floor_loop, self._roster.tally).run()))
         roster = self._roster
+        types = ", ".join(roster.handlers)
+        LOG.info(
+            "%s takes %s from %s, %d at once", roster.name, types, client.url, roster.concurrency
+        )
+        try:
+            await self._claim(background)
+        finally:
+            LOG.info("%s stops with %d tasks in flight", roster.name, office.in_flight)
+            try:
+                await self._close(client, office)
+            finally:
+                await _cancelled(background)
+
+    def _open(self, client: AsyncOrchestrion) -> Office:
         assert self.keeper is not None
+        roster = self._roster
         slots = Slots(roster.concurrency, self._lanes)
         crew = Crew(
             client=client,
@@ -97,24 +115,7 @@ class Shift:
         office.floor = Floor(roster.equipment, office.tell)
         till = self._till(client, slots, office)
         self.claimers = [Claimer(till, lane) for lane in self._lanes]
-        others = [delivery.run() for delivery in office.deliveries]
-        others.append(Lag(self._floor_loop, roster.tally).run())
-        background = [asyncio.create_task(each) for each in others]
-        LOG.info(
-            "worker %s takes %s, %d at once, from %s",
-            roster.name,
-            ", ".join(roster.handlers),
-            roster.concurrency,
-            client.url,
-        )
-        try:
-            await self._claim()
-        finally:
-            LOG.info("worker %s stops with %d tasks in flight", roster.name, office.in_flight)
-            try:
-                await self._close(client, office)
-            finally:
-                await _cancelled(background)
+        return office
 
     def _till(self, client: AsyncOrchestrion, slots: Slots, office: Office) -> Till:
         several = len(self._lanes) > 1
@@ -132,17 +133,18 @@ class Shift:
             empty=self._rest if self._roster.until_idle else None,
         )
 
-    async def _claim(self) -> None:
-        """Claim until told to stop, or until a claimer gives up for good."""
+    async def _claim(self, background: Sequence[asyncio.Task[None]]) -> None:
+        """Claim until told to stop; raises what a claimer gives up with, or any other breaks by."""
         if self.stopping.is_set():
             return
         claims = [asyncio.create_task(claimer.run()) for claimer in self.claimers]
         stop = asyncio.create_task(self.stopping.wait())
+        endless = [*claims, *background]
         try:
-            await asyncio.wait([stop, *claims], return_when=asyncio.FIRST_COMPLETED)
-            for claim in claims:
-                if claim.done():
-                    claim.result()
+            await asyncio.wait([stop, *endless], return_when=asyncio.FIRST_COMPLETED)
+            for each in endless:
+                if each.done():
+                    each.result()
         finally:
             self.stopping.set()
             await _cancelled([stop, *claims])

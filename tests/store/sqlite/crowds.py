@@ -67,6 +67,22 @@ def add_purchases(connection: apsw.Connection, count: int) -> None:
     )
 
 
+def add_numbers(connection: apsw.Connection, count: int) -> None:
+    """Insert numbers of many types of one account, of which a few have tasks, and old minutes."""
+    numbers = (
+        f"with recursive numbers (n) as (values (0) union all "
+        f"select n + 1 from numbers where n < {count - 1}) "
+    )
+    connection.execute(
+        numbers + f"insert into task_counts select '{ACCOUNT.id}', iif(n, 'type_' || n, ''), "
+        "iif(n % 50, 0, 1), 0, 0, 0, 0 from numbers"
+    )
+    connection.execute(
+        numbers + f"insert into task_minutes select '{ACCOUNT.id}', n, '', 1, 1, 1, 0, 0, 0 "
+        "from numbers"
+    )
+
+
 class Steps:
     """Counts the steps of SQLite's virtual machine, which no other load on the machine changes."""
 

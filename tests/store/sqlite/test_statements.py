@@ -14,7 +14,7 @@ from orchestrion.core.ids import ulid
 from orchestrion.store.named import load_statements
 from orchestrion.store.sqlite.database import Place, connect
 from tests.factories import ACCOUNT, ACCOUNT_ID, NOW, OTHER_ACCOUNT_ID, an_account
-from tests.store.sqlite.crowds import a_database, add_purchases, add_tasks, steps_of
+from tests.store.sqlite.crowds import a_database, add_numbers, add_purchases, add_tasks, steps_of
 
 PACKAGE: Final = "orchestrion.store.sqlite"
 STATEMENTS: Final = load_statements(PACKAGE)
@@ -56,6 +56,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connectio
     add_tasks(connection, 2 * ROWS, ROWS, status=ended, updated_at=f"{NOW} - n", **mixed)
     add_tasks(connection, 0, ROWS // 10, account_id=f"'{OTHER_ACCOUNT_ID}'", **mixed)
     add_purchases(connection, ROWS // 10)
+    add_numbers(connection, ROWS // 10)
     yield connection
     connection.close()
     path.unlink()
@@ -194,6 +195,11 @@ CHEAP: Final[dict[str, tuple[str, dict[str, object]]]] = {
         "list_unsettled_purchases",
         {"now": NOW, "settle_at": 100, "id": "", "limit": LIMIT},
     ),
+    "the counts of types": ("load_task_counts", NOBODY_ELSE),
+    "what happened in a minute": ("load_task_minutes", {"1": ACCOUNT_ID, "2": 7, "3": ""}),
+    "since when the oldest waits": ("oldest_pending", NOBODY_ELSE),
+    "old minutes": ("list_minutes_before", {"cutoff": NOW, "limit": LIMIT}),
+    "types without tasks": ("list_idle_types", NOBODY_ELSE),
     "old idempotency keys": ("list_idempotency_before", {"cutoff": NOW, "limit": LIMIT}),
 }
 
