@@ -62,6 +62,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "store/postgres/test_roles.py",
         "store/sqlite/test_wal.py",
         "store/test_leases.py",
+        "worker/test_commands.py",
     }
 )
 

@@ -3,20 +3,22 @@
 import json
 from collections.abc import Sequence
 
+from orchestrion import Orchestrion
 from tests.cli.callers import Caller
 from tests.cli.hints import next_command
 from tests.cli.terminals import terminal
-from tests.cli.test_tasks import claimed, created
+from tests.cli.test_tasks import created
 
 
 def letters(caller: Caller, task_type: str, reasons: Sequence[str]) -> list[str]:
     """Make a dead letter for each reason; gives their ids, the newest first."""
     ids: list[str] = []
-    for reason in reasons:
-        task = created(caller, task_type, "--max-attempts", "1")
-        token = claimed(caller, task["id"])
-        caller.json("tasks", "fail", task["id"], "--token", token, "--reason", reason)
-        ids.insert(0, task["id"])
+    with Orchestrion(caller.url, caller.key) as client:
+        for reason in reasons:
+            task = client.tasks.create(task_type, {}, max_attempts=1)
+            held = client.tasks.claim_by_id(task.id)
+            client.tasks.fail(task.id, held.lease_token, reason)
+            ids.insert(0, task.id)
     return ids
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrion.cli.reaching import BY_CODE
+from orchestrion.cli.endings import BY_CODE
 from orchestrion.cli.refusals import EXIT_CODES
 from orchestrion.core.errors import ErrorCode
 from tests.cli.callers import NOWHERE, Caller, calling

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.cli.callers import Caller
 from tests.cli.hints import next_command
 from tests.cli.terminals import terminal
 from tests.cli.test_tasks import created
-from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables
+from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, serving
 
 QUICK = ("--interval", "0.2")
 
@@ -63,6 +64,17 @@ def test_top_that_is_ended_leaves_the_terminal_as_it_was(caller: Caller) -> None
         assert screen.code() == 128 + signal.SIGTERM
 
     assert screen.shown.rindex("\x1b[?1049l") > screen.shown.rindex("\x1b[?1049h")
+
+
+def test_top_stays_while_no_server_answers(tmp_path: Path) -> None:
+    with serving(tmp_path / "tasks.db") as served:
+        variables = {"ORCHESTRION_URL": served.url(), "ORCHESTRION_API_KEY": served.first_key()}
+        with terminal("top", *QUICK, variables=variables) as screen:
+            screen.wait_for("q leaves")
+            served.kill()
+            screen.wait_for("got no answer")
+            screen.press("q")
+            assert screen.code() == 0
 
 
 def test_top_is_a_stream_off_a_terminal(caller: Caller) -> None:

@@ -167,7 +167,9 @@ def test_a_folder_without_markdown_is_refused_with_one_line(temporary: Path) -> 
     output, errors = process.communicate(timeout=60)
 
     assert (process.returncode, output) == (1, "")
-    assert errors == f"orchestrion: there is no Markdown file below {temporary}\n"
+    assert errors == (
+        f"orchestrion: there is no Markdown file below {temporary}\nnext: orchestrion demo --help\n"
+    )
 
 
 def test_a_server_that_dies_is_told_with_one_line(folder: Path, temporary: Path) -> None:
@@ -178,4 +180,4 @@ def test_a_server_that_dies_is_told_with_one_line(folder: Path, temporary: Path)
     _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 1
-    assert re.fullmatch(r"orchestrion: (a request failed|worker-\d ended): .*\n", errors)
+    assert re.fullmatch(r"orchestrion: (a request failed|worker-\d ended): .*\nnext: .*\n", errors)

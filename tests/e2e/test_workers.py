@@ -46,7 +46,8 @@ def typed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def assert_one_line(run: subprocess.CompletedProcess[str]) -> None:
     assert run.stdout == ""
     assert run.stderr.startswith("orchestrion: ")
-    assert run.stderr.count("\n") == 1, run.stderr
+    line, step = run.stderr.splitlines()
+    assert step.startswith("next: orchestrion serve "), line
 
 
 class Load:

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrion import Context, Retry, Worker
 from orchestrion.testing import LocalOrchestrion
+from orchestrion.worker import State
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ async def test_hooks_and_middleware_run_in_each_drain(
     seen: list[str] = []
 
     @worker.startup
-    async def begin(state: Any) -> None:
+    async def begin(state: State) -> None:
         state.greeting = "hello"
         seen.append("startup")
 
@@ -160,7 +161,7 @@ async def test_hooks_and_middleware_run_in_each_drain(
         yield
 
     @worker.shutdown
-    def end(_: Any) -> None:
+    def end(_: State) -> None:
         seen.append("shutdown")
 
     @worker.task("greet")

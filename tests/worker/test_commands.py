@@ -18,7 +18,7 @@ from orchestrion import Orchestrion
 from tests.e2e.serving import Served, clean_variables, free_port, serving
 
 APP = """
-import asyncio, time
+import asyncio, hashlib, signal, time
 from orchestrion import Context, Worker
 
 worker = Worker(concurrency=8, grace=0.2)
@@ -36,8 +36,20 @@ async def sleep(payload: dict) -> dict:
 async def block(payload: dict) -> dict:
     time.sleep(60)
     return {}
+
+@worker.task("dig")
+async def dig(payload: dict) -> dict:
+    # One call that lets go of the interpreter, but comes back to it only in a minute.
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000_000)
+    return {}
 """
 ADDRESSES = itertools.count(1)
+# Takes the descriptor that tells of signals, as event loops do.
+LISTENING = """
+@worker.startup
+async def listen(state) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)
+"""
 # Processes start slowly where much else runs.
 PATIENCE_SECONDS = 60
 WRONG_KEY = "orch_live_" + "0" * 64
@@ -147,10 +159,10 @@ def test_a_module_s_worker_runs_until_sigterm(
     assert ready.status_code == 200
     assert "orchestrion_worker_concurrency 3.0" in metrics.text
     assert code == 0
-    assert f"takes double, sleep, block from {served.url()}, 3 at once" in program.text
+    assert f"takes double, sleep, block, dig from {served.url()}, 3 at once" in program.text
 
 
-@pytest.mark.parametrize("kind", ["sleep", "block"])
+@pytest.mark.parametrize("kind", ["sleep", "block", "dig"])
 def test_sigterm_charges_no_attempt_even_if_the_loop_is_blocked(
     client: Orchestrion, folder: Path, served: Served, key: str, kind: str
 ) -> None:
@@ -162,6 +174,18 @@ def test_sigterm_charges_no_attempt_even_if_the_loop_is_blocked(
     after = client.tasks.get(task.id)
     assert (after.status, after.attempt_count) == ("pending", 0)
     assert code == 0
+
+
+def test_a_program_may_listen_to_signals_of_its_own(
+    client: Orchestrion, folder: Path, served: Served, key: str
+) -> None:
+    (folder / "app.py").write_text(APP + LISTENING)
+    with running(["run", "app:worker"], folder, served, key) as program:
+        task = client.tasks.create("sleep", {})
+        wait_for(client, task.id, "claimed")
+        assert program.stop() == 0
+
+    assert client.tasks.get(task.id).attempt_count == 0
 
 
 def test_a_second_signal_ends_it_at_once(

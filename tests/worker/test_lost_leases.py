@@ -190,6 +190,32 @@ async def test_the_result_of_a_lost_attempt_is_never_sent(local: LocalOrchestrio
     assert network.asked["/v1/tasks/fail"] == 0
 
 
+async def test_a_result_that_comes_as_the_lease_is_lost_is_not_sent_either(
+    local: LocalOrchestrion,
+) -> None:
+    worker = Worker(concurrency=1)
+    network = Network()
+
+    @worker.task("job")
+    def job(_: dict[str, Any], ctx: Context) -> dict[str, Any]:
+        while not ctx.lost:
+            pass
+        return {"too": "late"}
+
+    with through(network, worker, local):
+        served = asyncio.create_task(worker.serve())
+        for _ in range(5):
+            await local.client.tasks.create("job", {}, lease_seconds=LEASE_SECONDS, max_attempts=1)
+            await until(lambda: worker.in_flight)
+            await asyncio.to_thread(_let_end, local, worker)
+            await until(lambda: not worker.in_flight)
+        worker.stop()
+        await served
+
+    assert worker.tally.ended["job", "lost"] == 5
+    assert network.asked["/v1/tasks/complete"] == 0
+
+
 async def test_a_forced_cancel_reaches_the_handler_with_a_heartbeat(
     local: LocalOrchestrion,
 ) -> None:
@@ -204,7 +230,7 @@ async def test_a_forced_cancel_reaches_the_handler_with_a_heartbeat(
     async with serving(worker, local):
         await until(lambda: worker.in_flight)
         await local.client.tasks.cancel(task.id, force=True)
-        await asyncio.to_thread(_let_beat, local, worker, task.id)
+        await asyncio.to_thread(_pass_time, local, worker, BEAT_SECONDS)
         done = await ended(local, task)
 
     assert done.status == "cancelled"
@@ -212,21 +238,19 @@ async def test_a_forced_cancel_reaches_the_handler_with_a_heartbeat(
 
 def _let_beat(local: LocalOrchestrion, worker: Worker, task_id: str) -> Task:
     """Let time pass until a heartbeat is due, and wait for it."""
-    local.clock.advance(seconds=BEAT_SECONDS)
-    assert worker.keeper is not None
-    worker.keeper.wake()
+    _pass_time(local, worker, BEAT_SECONDS)
     now = local.clock.now()
-    wait_until(
-        lambda: (
-            local.sync_client.tasks.get(task_id).last_heartbeat_at
-            == now.replace(microsecond=now.microsecond // 1000 * 1000)
-        )
-    )
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    wait_until(lambda: local.sync_client.tasks.get(task_id).last_heartbeat_at == now)
     return local.sync_client.tasks.get(task_id)
 
 
 def _let_end(local: LocalOrchestrion, worker: Worker) -> None:
     """Let a lease run out, and the worker learn of it."""
-    local.clock.advance(seconds=LEASE_SECONDS + 1)
+    _pass_time(local, worker, LEASE_SECONDS + 1)
+
+
+def _pass_time(local: LocalOrchestrion, worker: Worker, seconds: int) -> None:
+    local.clock.advance(seconds=seconds)
     assert worker.keeper is not None
     worker.keeper.wake()

@@ -1,27 +1,18 @@
 """One command at one server: its client, its hints, and how it ends when it is refused."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import click
 import msgspec
 from msgspec.structs import replace
 
+from orchestrion.cli.endings import kind_of
 from orchestrion.cli.printing import Printer, printable
-from orchestrion.cli.refusals import (
-    Conflict,
-    NotAllowed,
-    NotFound,
-    Refusal,
-    Unreachable,
-    UsedUp,
-    WrongSetting,
-    WrongUsage,
-)
+from orchestrion.cli.refusals import Refusal, Unreachable, WrongSetting, WrongUsage
 from orchestrion.cli.steps import Typed, again, command, next_step
 from orchestrion.client.config import Target, find_target
 from orchestrion.client.contract import AgentContract
@@ -44,31 +35,6 @@ PAUSE_TOLD_SECONDS = 1.0
 
 _TARGET_VARIABLES = ("ORCHESTRION_URL", "ORCHESTRION_API_KEY", "ORCHESTRION_KEY")
 _OWN_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
-
-# How the program ends, by the code of the refusal, and by its status where the code is unknown.
-BY_CODE: Mapping[str, type[Refusal]] = MappingProxyType(
-    {
-        "missing_api_key": NotAllowed,
-        "invalid_api_key": NotAllowed,
-        "invalid_request": WrongUsage,
-        "task_not_found": NotFound,
-        "invalid_transition": Conflict,
-        "lease_expired": Conflict,
-        "task_currently_claimed": Conflict,
-        "not_yet_claimable": Conflict,
-        "idempotency_conflict": Conflict,
-        "idempotency_in_flight": Conflict,
-        "quota_exceeded": UsedUp,
-        "plan_expired": UsedUp,
-        "max_workers_reached": UsedUp,
-        "payment_failed": Refusal,
-        "rate_limited": UsedUp,
-        "server_error": Refusal,
-    }
-)
-BY_STATUS: Mapping[int, type[Refusal]] = MappingProxyType(
-    {400: WrongUsage, 401: NotAllowed, 403: NotAllowed, 404: NotFound, 409: Conflict, 429: UsedUp}
-)
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,18 +164,10 @@ class Session:
             self.knows(purchase_id=error.details.get("purchaseId"))
             said = f"{said} It is approved at {error.details['checkoutUrl']}"
         step = next_step(error.contract.recommended, self.typed)
-        return _kind(error)(printable(said), step or self.command("doctor"))
+        return kind_of(error)(printable(said), step or self.command("doctor"))
 
     def _to_reach(self) -> str:
         # Where nothing listens on this very machine, a server may simply not run.
         if urlsplit(self.target.url).hostname in _OWN_MACHINE and not self.typed.reach:
             return command(["serve"], self.typed)
         return self.command("doctor")
-
-
-def _kind(error: APIError) -> type[Refusal]:
-    if error.code == "invalid_request":
-        if error.contract.recommended.action == "verify_payment":
-            return Conflict
-        return NotFound if error.status == 404 else WrongUsage  # noqa: PLR2004 - an HTTP status
-    return BY_CODE.get(error.code) or BY_STATUS.get(error.status, Refusal)

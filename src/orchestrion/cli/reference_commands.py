@@ -44,7 +44,8 @@ def commands_page(notice: str) -> str:
 
 
 def _sections() -> Iterator[str]:
-    root = click.Context(main, info_name="orchestrion")
+    # As it is typed: Click remembers the help option of the first context a command is seen in.
+    root = main.make_context("orchestrion", [], resilient_parsing=True)
     for name in main.list_commands(root):
         command = main.get_command(root, name)
         assert command is not None

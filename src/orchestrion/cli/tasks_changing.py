@@ -13,7 +13,10 @@ from orchestrion.cli.tasks_table import print_task
 @click.option("--force", is_flag=True, help="Have the worker that holds it asked to give it back.")
 @at_server()
 def cancel(session: Session, task_id: str, *, force: bool) -> None:
-    """Cancel a task that waits; with --force also one that a worker holds."""
+    """Cancel a task.
+
+    One that a worker holds takes --force: then its worker is asked to give it back.
+    """
     task = session.client.tasks.cancel(task_id, force=force)
     session.knows(task_type=task.type)
     print_task(session.printer, task)
@@ -24,7 +27,10 @@ def cancel(session: Session, task_id: str, *, force: bool) -> None:
 @click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def requeue(session: Session, task_id: str) -> None:
-    """Put a dead letter back with all its attempts; for many see `orchestrion dlq requeue`."""
+    """Put a dead letter back.
+
+    It has all its attempts again. For many at once see `orchestrion dlq requeue`.
+    """
     task = session.client.tasks.requeue(task_id)
     session.knows(task_type=task.type)
     print_task(session.printer, task)

@@ -39,10 +39,10 @@ def claim(
     wait: float,
     **options: Unpack[_Options],
 ) -> None:
-    """Claim the next task of a type, or one task by its id.
+    """Claim a task to work on.
 
-    Prints its lease_token, which complete, fail, heartbeat and release want. Nothing to claim is
-    no failure: "task" is null then.
+    The next of the types, or with --id that very one. Prints its lease_token, which complete,
+    fail, heartbeat and release want. Nothing to claim is no failure: "task" is null then.
     """
     if bool(types) == bool(task_id):
         raise WrongUsage("give a type, or --id", f"{session.typed.path} --help")

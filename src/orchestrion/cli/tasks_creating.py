@@ -42,7 +42,9 @@ class _Options(TypedDict):
     help="Makes a second create with the same key answer the first one's task.",
 )
 @click.option("--max-attempts", default=3, metavar="1-10", help="Claims before dead_letter. [3]")
-@click.option("--lease", "lease_seconds", default=300, metavar="30-3600", help="Seconds. [300]")
+@click.option(
+    "--lease", "lease_seconds", default=300, metavar="30-3600", help="Seconds of a lease. [300]"
+)
 @at_server("--api-key")
 def create(
     session: Session,
@@ -53,9 +55,10 @@ def create(
     seconds: float | None,
     **options: Unpack[_Options],
 ) -> None:
-    """Create a task of TYPE with a JSON object as its payload: {} unless given.
+    """Create a task.
 
-    With --wait the exit code is that of the task: 0 if it was completed, else 1. The API key is
+    Its payload is a JSON object, {} unless given: as text, - for stdin, or @ and a file. With
+    --wait the exit code is that of the task: 0 if it was completed, else 1. The API key is
     --api-key here, for --key is that of the task.
     """
     session.knows(task_type=task_type)

@@ -37,10 +37,11 @@ def watch(
     seconds: float | None,
     interval: float,
 ) -> None:
-    """Watch a task until it has ended, or the newest tasks of a type until you press q.
+    """Watch what becomes of a task.
 
-    Each state of the one task is a line, and its end decides the exit code: 0 where it was
-    completed, else 1.
+    Until it has ended; or with --type the newest tasks of a type, until you press q. Each state
+    of the one task is a line, and its end decides the exit code: 0 where it was completed, else
+    1.
     """
     if (task_id is None) == (task_type is None):
         raise WrongUsage("give the id of a task, or --type", f"{session.typed.path} --help")
@@ -57,9 +58,10 @@ def watch(
 @every
 @at_server()
 def tail(session: Session, task_type: str | None, interval: float) -> None:
-    """Print a line for each task that is created or changes, until you press Ctrl-C.
+    """Print each task as it changes.
 
-    Each look sees the newest 100 tasks, and of several changes since the last look the latest.
+    A line for each that is created or changes, until you press Ctrl-C. Each look sees the
+    newest 100 tasks, and of several changes since the last look the latest.
     """
     _print_changes(session, task_type, interval)
 

@@ -55,7 +55,10 @@ def complete(
     result: dict[str, msgspec.Raw] | None,
     output_id: str | None,
 ) -> None:
-    """Complete a task you hold, with a JSON object as its result."""
+    """Complete a task you hold.
+
+    Its result is a JSON object: as text, - for stdin, or @ and a file.
+    """
     session.knows(token=token)
     task = session.client.tasks.complete(task_id, token, result, output_id=output_id)
     _tell(session, task)
@@ -69,7 +72,10 @@ def complete(
 def fail(
     session: Session, task_id: str, token: str, reason: str | None, retry_after: int | None
 ) -> None:
-    """Give a task you hold back as failed; without attempts left it becomes a dead letter."""
+    """Give a task you hold back as failed.
+
+    It can be claimed again while it has attempts left; then it is a dead letter.
+    """
     session.knows(token=token)
     task = session.client.tasks.fail(task_id, token, reason or "", retry_after=retry_after)
     _tell(session, task)
@@ -93,7 +99,10 @@ def heartbeat(session: Session, task_id: str, token: str) -> None:
 def release(
     session: Session, task_id: str, token: str, reason: str | None, retry_after: int | None
 ) -> None:
-    """Take a claim back: the task waits as before, and no attempt is spent."""
+    """Give a task back as if unclaimed.
+
+    It waits as before, and no attempt is spent.
+    """
     session.knows(token=token)
     task = session.client.tasks.release(task_id, token, reason=reason, retry_after=retry_after)
     _tell(session, task)

@@ -46,7 +46,7 @@ def list_(
     cursor: str | None,
     **filters: Unpack[_Filters],
 ) -> None:
-    """List tasks, the newest first: a table on a terminal, elsewhere one in each line."""
+    """List tasks, the newest first."""
     session.knows(task_type=filters["type"])
     if everything or limit > PAGE_MAX:
         found = islice(_walk(session, filters, cursor), None if everything else limit)
@@ -90,7 +90,10 @@ def get(session: Session, task_id: str) -> None:
 @click.argument("task_id", type=TASK_ID, metavar="ID")
 @at_server()
 def explain(session: Session, task_id: str) -> None:
-    """Tell whether a claim of a task would succeed now, and if not, why not."""
+    """Tell why a task waits.
+
+    Whether a claim of it would succeed now, and if not, why not and until when.
+    """
     found, text = session.client.call(whole(explanation(task_id)))
     if session.printer.single_shape() is Shape.TABLE:
         session.printer.fields(_explained(found))

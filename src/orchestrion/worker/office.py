@@ -126,6 +126,10 @@ class Office:
         """Decide how an attempt ends; the first word counts."""
         if work.settled:
             return
+        if work.kept.lost:
+            # The keeper knows already, and its word is on the way.
+            self._lost(work.kept)
+            return
         work.settled = True
         if report is None and self.closing:
             report = Released(reason=STOPPING)

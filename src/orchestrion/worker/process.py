@@ -2,16 +2,11 @@
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Final, NoReturn, Protocol
 
 from orchestrion.client.errors import APIError, ConfigurationError
+from orchestrion.worker.signals import heard
 
 USAGE: Final = 2
 UNAUTHORIZED: Final = 5
@@ -47,37 +42,13 @@ def run_process(worker: Runs) -> None:
 def serve_until_signal(worker: Runs) -> None:
     """Serve until SIGTERM or SIGINT, then drain; raises as `Worker.serve` does."""
     _configure_log()
-    with _signals(worker):
+    with heard(worker.leave):
         asyncio.run(worker.serve())
 
 
 def _exit(said: str, code: int, error: Exception) -> NoReturn:
     sys.stderr.write(f"orchestrion worker: {said}\n")
     raise SystemExit(code) from error
-
-
-@contextmanager
-def _signals(worker: Runs) -> Iterator[None]:
-    """Stop at the first signal, end at the second."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    told = False
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        nonlocal told
-        if told:
-            os._exit(128 + number)
-        told = True
-        worker.leave()
-
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(kind, on_signal) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
 def _configure_log() -> None:
