@@ -19,6 +19,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
+from tests.ports import free_port
+
 HOST: Final = "127.0.0.1"
 DEADLINE_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.01
@@ -58,7 +60,7 @@ class PgBouncer:
         self._behind = urlsplit(url)
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="orchestrion-pgbouncer-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         (self.folder / "users").write_text(f'"{self._name}" "{self._password}"\n', "utf-8")
         (self.folder / "settings").write_text(
@@ -149,9 +151,3 @@ class PgBouncer:
     @property
     def _password(self) -> str:
         return unquote(self._behind.password or "")
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
+
+from tests.ports import free_port
 
 DEADLINE_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 0.01
@@ -75,7 +76,7 @@ class PostgresServer:
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.settings = {**_SETTINGS, **settings}
-        self.port = _free_port()
+        self.port = free_port()
         self._guard: subprocess.Popen[bytes] | None = None
         self._has_run = False
         if self._user is not None:
@@ -128,7 +129,7 @@ class PostgresServer:
                 return
             if not self._has_run:
                 # Another process took the port meanwhile.
-                self.port = _free_port()
+                self.port = free_port()
             # Or the last run's processes are not all gone.
             time.sleep(10 * PAUSE_SECONDS)
         raise AssertionError(f"PostgreSQL did not start:\n{self.log.read_text('utf-8', 'replace')}")
@@ -266,10 +267,3 @@ class PostgresServer:
 def _environment() -> dict[str, str]:
     # Nothing of the tester's own PostgreSQL settings reaches the server.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,7 +1,6 @@
 """A real server of several workers on PostgreSQL, with all it says kept."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served, free_port
+from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served
+from tests.ports import free_ports
 
 POLL_SECONDS = 0.01
 PORT_TRIES_MAX = 100
@@ -85,23 +85,6 @@ def until(seen: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
 def gone(pids: Sequence[int]) -> bool:
     """Tell whether none of these processes runs, a dead one nobody has buried apart."""
     return not any(_runs(pid) for pid in pids)
-
-
-def free_ports(count: int) -> int:
-    """Find a row of ports nobody listens on just now; gives the first."""
-    for _ in range(PORT_TRIES_MAX):
-        first = free_port()
-        if all(_free(port) for port in range(first, first + count)):
-            return first
-    raise AssertionError
-
-
-def _free(port: int) -> bool:
-    try:
-        socket.create_server((HOST, port)).close()
-    except (OSError, OverflowError):
-        return False
-    return True
 
 
 def _runs(pid: int) -> bool:

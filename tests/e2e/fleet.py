@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 
 from tests.databases import PostgresDatabase, Row
-from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served, free_port
+from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 CONNECTIONS_MAX = 64

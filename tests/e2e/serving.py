@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+
+from tests.ports import free_port
 
 PATIENCE_SECONDS = 20
 STOP_SECONDS = 25
@@ -142,10 +143,3 @@ def serving(database: Path, *flags: str, launch: Launch | None = None) -> Iterat
 def clean_variables() -> dict[str, str]:
     """Give the environment without settings of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if "ORCHESTRION" not in name}
-
-
-def free_port() -> int:
-    """Find a port nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -9,7 +9,8 @@ import pytest
 
 from tests.e2e.browser import Browser, browsing
 from tests.e2e.counter import Agent, Json
-from tests.e2e.serving import PATIENCE_SECONDS, Served, free_port, serving
+from tests.e2e.serving import PATIENCE_SECONDS, Served, serving
+from tests.ports import free_port
 
 
 @pytest.fixture

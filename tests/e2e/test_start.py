@@ -14,9 +14,9 @@ from tests.e2e.serving import (
     Launch,
     Served,
     clean_variables,
-    free_port,
     serving,
 )
+from tests.ports import free_port
 
 
 def typed(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

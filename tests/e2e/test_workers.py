@@ -13,8 +13,9 @@ import httpx2
 import pytest
 
 from tests.databases import Databases
-from tests.e2e.crew import Crew, crew_on, free_ports, gone, until
-from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, free_port, serving
+from tests.e2e.crew import Crew, crew_on, gone, until
+from tests.e2e.serving import PATIENCE_SECONDS, PROGRAM, clean_variables, serving
+from tests.ports import free_port, free_ports
 from tests.postgres import PostgresServer
 
 NEW = {"type": "report", "payload": {}}

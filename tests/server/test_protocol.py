@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from orchestrion.api.serving.server import ServerOptions
 from tests.server.loopback import (
     LARGE_BYTES,
+    PATIENCE_SECONDS,
     QUICK,
     Answer,
     Client,
@@ -439,7 +440,7 @@ def test_a_client_that_does_not_read_its_answer_is_dropped() -> None:
 
 
 def test_a_client_that_reads_slowly_gets_its_whole_answer() -> None:
-    patient = replace(QUICK, write_seconds=SOON, keep_alive_seconds=SOON / 5)
+    patient = replace(QUICK, write_seconds=PATIENCE_SECONDS, keep_alive_seconds=SOON / 5)
     with serving(patient) as server:
         client = server.connect()
         client.send(request("/large"))
