@@ -28,6 +28,7 @@ QUICK_ON_POSTGRES: Final = frozenset(
 FULL_RUNS_ONLY: Final = frozenset(
     {
         "cli/test_cli_serve_settings.py",
+        "client/test_waiting.py",
         "copying/test_continuing.py",
         "copying/test_copy.py",
         "copying/test_served.py",
@@ -36,6 +37,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "e2e/test_demo.py",
         "e2e/test_kill.py",
         "e2e/test_limits.py",
+        "e2e/test_pages.py",
         "e2e/test_postgres_faults.py",
         "e2e/test_start_postgres.py",
         "e2e/test_time.py",
@@ -62,6 +64,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "store/postgres/test_roles.py",
         "store/sqlite/test_wal.py",
         "store/test_leases.py",
+        "typing/test_typing.py",
         "worker/test_commands.py",
     }
 )

@@ -18,7 +18,7 @@ from orchestrion.store.sqlite.store import WAL_PAGES_MAX
 from tests.cli.callers import NOWHERE, Caller, calling
 from tests.cli.operators import Operator
 from tests.databases import Databases
-from tests.e2e.serving import free_port
+from tests.ports import free_port
 
 HEALTHY, FAILING, WRONG = 0, 1, 2
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.callers import Caller, calling
 from tests.cli.hints import next_command
 from tests.cli.terminals import terminal
-from tests.e2e.serving import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrion.client.errors import ConnectionFailed, RequestTimeout
 from orchestrion.client.sync import Orchestrion
-from tests.e2e.serving import free_port
+from tests.ports import free_port
 
 Conduct = Callable[[socket.socket], None]
 

@@ -14,7 +14,8 @@ from orchestrion.client.errors import ConnectionFailed, Timeout
 from orchestrion.client.sync import Orchestrion
 from orchestrion.client.task import NewTask, Task
 from orchestrion.client.waiting import IDS_MAX
-from tests.e2e.serving import Served, free_port, serving
+from tests.e2e.serving import Served, serving
+from tests.ports import free_port
 
 TYPE = "report"
 

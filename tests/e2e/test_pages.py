@@ -14,8 +14,9 @@ from orchestrion.cli import main
 from orchestrion.client.config import read_profile
 from orchestrion.settings import Sources, load_settings
 from tests.e2e.pages import Block, blocks_of, pages
-from tests.e2e.serving import free_port, serving
+from tests.e2e.serving import serving
 from tests.e2e.typist import Typist
+from tests.ports import free_port
 from tests.postgres import HOST, OWNER, PostgresServer
 
 TYPED = {"sh", "console", "python", "sql"}

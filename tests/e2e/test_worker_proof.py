@@ -13,8 +13,9 @@ import pytest
 from orchestrion import Orchestrion, Task
 from orchestrion.client.task import NewTask
 from tests.databases import POSTGRES, SQLITE, Databases
-from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served, free_port
+from tests.e2e.serving import PATIENCE_SECONDS, Launch, Served
 from tests.e2e.worker_processes import Run, Workforce, workforce
+from tests.ports import free_port
 
 SEED: Final = 20_261_122
 TASKS: Final = 10_000

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from orchestrion import Orchestrion
-from tests.e2e.serving import Served, clean_variables, free_port, serving
+from tests.e2e.serving import Served, clean_variables, serving
+from tests.ports import free_port
 
 APP = """
 import asyncio, hashlib, signal, time
