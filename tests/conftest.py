@@ -28,6 +28,9 @@ QUICK_ON_POSTGRES: Final = frozenset(
 FULL_RUNS_ONLY: Final = frozenset(
     {
         "cli/test_cli_serve_settings.py",
+        "cli/test_exit_codes.py",
+        "cli/test_tasks_following.py",
+        "cli/test_tasks_table.py",
         "client/test_waiting.py",
         "copying/test_continuing.py",
         "copying/test_copy.py",
