@@ -155,7 +155,7 @@ FORMS: tuple[Callable[..., Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("handler", FORMS, ids=repr)
+@pytest.mark.parametrize("handler", FORMS, ids=lambda form: type(form).__name__)
 async def test_handlers_come_in_many_forms(
     local: LocalOrchestrion, handler: Callable[..., Any]
 ) -> None:
