@@ -149,13 +149,18 @@ def with_extra(extra: int, payload: dict[str, Any], ctx: Context) -> dict[str, A
     return {"payload": payload, "attempt": ctx.attempt}
 
 
-FORMS: tuple[Callable[..., Any], ...] = (
-    *(plain_without_annotations, awaits_with_context, context_comes_first, context_alone),
-    *(Called(), Called().method, functools.partial(with_extra, 5)),
-)
+FORMS: dict[str, Callable[..., Any]] = {
+    "plain": plain_without_annotations,
+    "async": awaits_with_context,
+    "context first": context_comes_first,
+    "context alone": context_alone,
+    "object": Called(),
+    "method": Called().method,
+    "partial": functools.partial(with_extra, 5),
+}
 
 
-@pytest.mark.parametrize("handler", FORMS, ids=lambda form: type(form).__name__)
+@pytest.mark.parametrize("handler", FORMS.values(), ids=FORMS.keys())
 async def test_handlers_come_in_many_forms(
     local: LocalOrchestrion, handler: Callable[..., Any]
 ) -> None:
