@@ -4,7 +4,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from orchestrion.client.account import (
+        Checkout,
+        Plan,
+        PlanStatus,
+        RegisteredKey,
+        Verification,
+    )
     from orchestrion.client.aio import AsyncOrchestrion
+    from orchestrion.client.batches import Outcome
     from orchestrion.client.contract import Action, AgentContract
     from orchestrion.client.errors import (
         APIError,
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
         Timeout,
         UnreadableAnswer,
     )
+    from orchestrion.client.insight import Explanation, Health, Stats
     from orchestrion.client.leases import Lease
     from orchestrion.client.retrying import RetryNote
     from orchestrion.client.sync import Orchestrion
@@ -44,7 +53,7 @@ if TYPE_CHECKING:
         Page,
         Task,
     )
-    from orchestrion.worker import Backoff, Context, OutputRef, Retry, Worker
+    from orchestrion.worker import Backoff, Context, LeaseLost, OutputRef, Retry, Worker
 
 __version__ = "0.1.0"
 
@@ -55,12 +64,15 @@ __all__ = [
     "AsyncOrchestrion",
     "Backoff",
     "Beat",
+    "Checkout",
     "Claimed",
     "Completion",
     "ConfigurationError",
     "ConnectionFailed",
     "Context",
+    "Explanation",
     "Failure",
+    "Health",
     "Held",
     "IdempotencyConflict",
     "IdempotencyInFlight",
@@ -69,27 +81,34 @@ __all__ = [
     "InvalidTransition",
     "Lease",
     "LeaseExpired",
+    "LeaseLost",
     "MaxWorkersReached",
     "MissingApiKey",
     "NewTask",
     "NotYetClaimable",
     "Orchestrion",
     "OrchestrionError",
+    "Outcome",
     "OutputRef",
     "Page",
     "PaymentFailed",
+    "Plan",
     "PlanExpired",
+    "PlanStatus",
     "QuotaExceeded",
     "RateLimited",
+    "RegisteredKey",
     "RequestTimeout",
     "Retry",
     "RetryNote",
     "ServerError",
+    "Stats",
     "Task",
     "TaskCurrentlyClaimed",
     "TaskNotFound",
     "Timeout",
     "UnreadableAnswer",
+    "Verification",
     "Worker",
 ]
 
@@ -99,19 +118,29 @@ _ELSEWHERE = {
     "AsyncOrchestrion": "orchestrion.client.aio",
     "Backoff": "orchestrion.worker",
     "Beat": "orchestrion.client.task",
+    "Checkout": "orchestrion.client.account",
     "Claimed": "orchestrion.client.task",
     "Completion": "orchestrion.client.task",
     "Context": "orchestrion.worker",
+    "Explanation": "orchestrion.client.insight",
     "Failure": "orchestrion.client.task",
+    "Health": "orchestrion.client.insight",
     "Held": "orchestrion.client.task",
     "Lease": "orchestrion.client.leases",
+    "LeaseLost": "orchestrion.worker",
     "NewTask": "orchestrion.client.task",
     "Orchestrion": "orchestrion.client.sync",
+    "Outcome": "orchestrion.client.batches",
     "OutputRef": "orchestrion.worker",
     "Page": "orchestrion.client.task",
+    "Plan": "orchestrion.client.account",
+    "PlanStatus": "orchestrion.client.account",
+    "RegisteredKey": "orchestrion.client.account",
     "Retry": "orchestrion.worker",
     "RetryNote": "orchestrion.client.retrying",
+    "Stats": "orchestrion.client.insight",
     "Task": "orchestrion.client.task",
+    "Verification": "orchestrion.client.account",
     "Worker": "orchestrion.worker",
 }
 

@@ -85,6 +85,22 @@ def test_what_was_found_is_kept_in_a_file(caller: Caller, tmp_path: Path) -> Non
     assert json.loads(file.read_text("utf-8")) == found
 
 
+def test_a_file_that_cannot_be_written_is_found_out_before(caller: Caller, tmp_path: Path) -> None:
+    file = tmp_path / "none" / "report.json"
+    before = newest(caller)
+
+    result = caller.types("bench", "--tasks", "5", "--workers", "1", "--report", str(file))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"cannot write {file}: No such file" in result.stderr
+    assert newest(caller) == before
+
+
+def newest(caller: Caller) -> list[str]:
+    with Orchestrion(caller.url, caller.key) as client:
+        return [task.id for task in client.tasks.list(limit=1).items]
+
+
 def test_people_see_rates_and_latencies(caller: Caller) -> None:
     shown = caller.sees("bench", "--tasks", "20", "--workers", "2").splitlines()
 

@@ -115,20 +115,18 @@ def test_what_an_empty_database_lacks_is_shown(database: PostgresDatabase) -> No
     result = typed(database.url, "status")
 
     assert result.exit_code == UNFIT
-    lines = dict(line.split("\t") for line in result.stdout.splitlines())
-    assert (lines["applied"], lines["outstanding"]) == ("none", ", ".join(names(database.url)))
+    found = json.loads(result.stdout)
+    assert (found["applied"], found["outstanding"]) == ([], names(database.url))
 
 
-def test_the_state_is_shown_in_lines_and_as_json(empty: str) -> None:
+def test_the_state_is_one_object_off_a_terminal(empty: str) -> None:
     succeeds(empty, "migrate")
 
-    lines = dict(line.split("\t") for line in typed(empty, "status").stdout.splitlines())
-    found = status(empty)
+    found = json.loads(typed(empty, "status").stdout)
 
-    assert set(found) == FIELDS
+    assert set(found) == FIELDS == set(status(empty))
     assert found["outstanding"] == []
-    assert (lines["outstanding"], lines["server"]) == ("none", found["server"])
-    assert lines["applied"] == ", ".join(str(number) for number, _ in enumerate(names(empty), 1))
+    assert found["applied"] == [number for number, _ in enumerate(names(empty), 1)]
 
 
 def test_a_file_in_order_ends_well(file: Path) -> None:
@@ -145,13 +143,19 @@ def test_settings_that_lose_work_end_the_look_otherwise(database: PostgresDataba
     result = typed(database.url, "status")
 
     assert result.exit_code == UNFIT
-    assert "synchronous_commit\toff: turn it on" in result.stdout
+    assert checks(result)["synchronous_commit"].startswith("off: turn it on")
+
+
+def checks(result: Result) -> dict[str, str]:
+    """Read what was looked at: its value and the advice."""
+    found = json.loads(result.stdout)["checks"]
+    return {check["name"]: f"{check['value']}: {check['advice']}" for check in found}
 
 
 def assert_too_new(url: str) -> None:
     result = typed(url, "status")
     assert result.exit_code == UNFIT
-    assert "schema\t99: the database has schema 99, this program knows" in result.stdout
+    assert checks(result)["schema"].startswith("99: the database has schema 99, this program knows")
     assert status(url)["fit"] is False
 
 

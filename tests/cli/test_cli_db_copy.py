@@ -1,5 +1,6 @@
 """What `orchestrion db copy` prints and how it ends."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,12 +40,13 @@ def test_every_table_is_printed_with_rows_and_checksum(desktop: Desktop) -> None
     result = desktop.copies()
 
     assert result.exit_code == 0, result.output
-    lines = [line.split("\t") for line in result.stdout.splitlines()]
-    assert [line[0] for line in lines] == [
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["table"] for line in lines] == [
         *("accounts", "api_keys", "tasks", "idempotency_keys", "request_counts", "worker_asks"),
         *("purchases", "task_counts", "task_minutes"),
     ]
-    assert all(int(line[1]) > 0 and len(line[2]) == 64 and line[3] == "same" for line in lines)
+    assert all(line["rows"] > 0 and len(line["sha256"]) == 64 for line in lines)
+    assert {line["result"] for line in lines} == {"same"}
     assert result.stderr.startswith("Copied and verified")
 
 
@@ -54,7 +56,7 @@ def test_a_second_time_says_that_it_was_done_before(desktop: Desktop) -> None:
     second = desktop.copies()
 
     assert second.exit_code == 0
-    assert second.stdout == first.stdout.replace("\tsame\n", "\tcopied before\n")
+    assert second.stdout == first.stdout.replace('"same"', '"copied before"')
     assert "copied and verified before" in second.stderr
 
 
@@ -69,9 +71,11 @@ def test_a_table_that_differs_is_named_and_ends_with_a_failure(
     result = desktop.copies()
 
     assert result.exit_code == 1
-    assert result.stdout.count("\tsame\n") == len(TABLES) - 1
-    (line,) = (line for line in result.stdout.splitlines() if line.startswith("tasks"))
-    assert "differs: 120 rows" in line
+    results = {
+        line["table"]: line["result"] for line in map(json.loads, result.stdout.splitlines())
+    }
+    assert list(results.values()).count("same") == len(TABLES) - 1
+    assert results["tasks"].startswith("differs: 120 rows")
     assert "orchestrion: not equal: tasks" in result.stderr
 
 

@@ -41,13 +41,13 @@ def test_listed_keys_never_show_the_key(operator: Operator) -> None:
     assert created["key"] not in json.dumps(listed)
 
 
-def test_a_list_off_a_terminal_is_tab_separated(operator: Operator) -> None:
-    created = operator.creates_key()
+def test_a_list_off_a_terminal_is_an_object_on_each_line(operator: Operator) -> None:
+    made = [operator.creates_key()["key_id"] for _ in range(2)]
 
-    fields = operator.types("keys", "list").stdout.rstrip("\n").split("\t")
+    listed = [json.loads(line) for line in operator.types("keys", "list").stdout.splitlines()]
 
-    assert fields[:2] == [created["key_id"], created["account_id"]]
-    assert len(fields) == 4
+    assert {row["key_id"] for row in listed} == set(made)
+    assert listed == operator.lists_keys()
 
 
 @pytest.mark.parametrize("length", [8, 12, 1_000])

@@ -45,7 +45,10 @@ def test_a_good_file_is_shown_as_it_is_read(file: Path) -> None:
     result = validate(file)
 
     assert result.exit_code == 0, result.output
-    assert result.stdout == "free\t0\t2\t200\t120\t120\t7\npro\t24.99\t25\t25000\t4000\t2000\t60\n"
+    plans = json.loads(result.stdout)["plans"]
+    assert plans["free"]["tasks_per_cycle"] == 200
+    assert plans["pro"]["retention_days"] == 60
+    assert result.stdout == validate(file, "--json").stdout
     assert result.stderr == f"{file} can be used.\n"
 
 

@@ -109,6 +109,14 @@ def test_a_dry_run_shows_exactly_what_is_then_requeued(caller: Caller) -> None:
     assert statuses(caller, ids) == ["pending", "dead_letter", "pending"]
 
 
+def test_a_dry_run_of_nothing_advises_nothing(caller: Caller) -> None:
+    result = caller.types("dlq", "requeue", "--type", "nothing-of-this", "--dry-run")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "would requeue 0 dead letters" in result.stderr
+    assert "next: " not in result.stderr
+
+
 def test_a_choice_is_not_requeued_unasked(caller: Caller) -> None:
     ids = letters(caller, "unasked", ["no"])
 
@@ -144,6 +152,7 @@ def test_long_work_shows_a_bar(caller: Caller) -> None:
     ) as screen:
         assert screen.code() == 0
 
+    assert "Reading" in screen.shown
     assert "Requeueing" in screen.shown
     assert "12/12" in screen.shown
     assert set(statuses(caller, ids[:2])) == {"pending"}

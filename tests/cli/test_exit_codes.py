@@ -51,7 +51,7 @@ def test_0_data_alone_goes_to_stdout(caller: Caller) -> None:
     assert run.returncode == 0
     assert json.loads(run.stdout)["payload"] == {"name": "world"}
     assert run.stdout.count("\n") == 1
-    assert next_command(run.stderr)[:3] == ["tasks", "claim", "--id"]
+    assert next_command(run.stderr)[:2] == ["tasks", "watch"]
 
 
 REFUSED = [
@@ -59,6 +59,8 @@ REFUSED = [
     (2, ("tasks", "bogus"), ["tasks", "--help"]),
     (2, ("bogus",), ["--help"]),
     (2, ("--bogus",), ["--help"]),
+    (2, ("tasks", "get", "--url"), ["tasks", "get", "--help"]),
+    (2, ("openapi", "--check"), ["openapi", "--help"]),
     (2, ("tasks", "create", "hello", "--priority", "101"), ["tasks", "create", "--help"]),
     (2, ("tasks", "create", "no type!"), ["tasks", "create", "--help"]),
     (3, ("tasks", "get", UNKNOWN), ["tasks", "list"]),
@@ -84,6 +86,14 @@ def test_an_error_ends_with_its_code_and_the_next_command(
     "arguments",
     [
         ("tasks", "get", "."),
+        *(("tasks", "claim", "hello", f"--wait={wait}") for wait in ("inf", "nan", "-1")),
+        *(("tasks", "create", "hello", "--wait", f"--timeout={text}") for text in ("inf", "nan")),
+        ("tasks", "create", "hello", "{}", "--run-at", "+999999999d"),
+        ("tasks", "create", "hello", "{}", "--key", ""),
+        ("tasks", "watch", UNKNOWN, "--timeout=nan"),
+        ("plan", "verify", "pur_0", "--wait=nan"),
+        *(("tasks", "tail", "--interval=nan"), ("top", "--interval=nan")),
+        ("bench", "--seconds=nan"),
         ("tasks", "claim", "--id", ""),
         ("dlq", "requeue", ".."),
         ("tasks", "create", "\udcff"),

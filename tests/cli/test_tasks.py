@@ -83,7 +83,8 @@ def test_a_time_that_is_none_is_wrong_usage(caller: Caller) -> None:
 
 
 def test_each_hint_can_be_typed_until_the_work_is_done(caller: Caller) -> None:
-    result = caller.types("tasks", "create", "hinted", "{}")
+    task = created(caller, "hinted")
+    result = caller.types("tasks", "explain", task["id"])
     statuses = []
 
     for _ in range(2):
@@ -93,7 +94,20 @@ def test_each_hint_can_be_typed_until_the_work_is_done(caller: Caller) -> None:
         statuses.append(answer.get("task", answer)["status"])
 
     assert statuses == ["claimed", "completed"]
-    assert next_command(result.stderr) == ["tasks", "create", "hinted", "{}"]
+    assert next_command(result.stderr) == ["tasks", "create", "hinted", "@payload.json"]
+
+
+def test_who_made_a_task_is_told_to_watch_it_and_not_to_take_it(caller: Caller) -> None:
+    result = caller.types("tasks", "create", "made", "{}")
+
+    assert next_command(result.stderr) == ["tasks", "watch", json.loads(result.stdout)["id"]]
+
+
+def test_who_waited_in_vain_is_told_to_ask_why_and_not_to_make_another(caller: Caller) -> None:
+    result = caller.types("tasks", "create", "vain", "--wait", "--timeout", "0.1")
+
+    assert result.exit_code == 1
+    assert next_command(result.stderr)[:2] == ["tasks", "explain"]
 
 
 def test_hints_lead_to_the_server_that_was_typed(caller: Caller) -> None:

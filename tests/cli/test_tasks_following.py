@@ -55,7 +55,7 @@ def test_a_task_that_dies_fails_who_waits_for_it(caller: Caller) -> None:
     assert result.exit_code == 1
     assert json.loads(result.stdout)["status"] == "dead_letter"
     assert "no such page" in result.stderr
-    assert next_command(result.stderr) == ["tasks", "requeue", task["id"]]
+    assert next_command(result.stderr) == ["dlq", "show", task["id"]]
 
 
 def test_waiting_may_have_an_end(caller: Caller) -> None:

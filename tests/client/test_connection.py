@@ -2,6 +2,7 @@
 
 import http.server
 import logging
+import ssl
 import subprocess
 import sys
 import threading
@@ -55,6 +56,18 @@ def test_a_request_is_given_the_time_it_asks_the_server_for(
 )
 def test_a_server_on_this_machine_is_known_by_its_name(host: str, *, here: bool) -> None:
     assert is_loopback(host) is here
+
+
+@pytest.mark.parametrize("url", ["https://example.com", "HTTPS://example.com"])
+def test_certificates_are_verified(url: str) -> None:
+    assert Setup(target=Target(url=url), timeout=1).options()["verify"] is True
+
+
+def test_no_certificate_is_read_where_nothing_is_encrypted() -> None:
+    context = Setup(target=Target(url="http://example.com"), timeout=1).options()["verify"]
+
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509"] == 0
 
 
 def test_the_surroundings_are_trusted_but_for_this_machine() -> None:

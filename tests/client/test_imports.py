@@ -59,6 +59,17 @@ def test_all_that_is_promised_can_be_had() -> None:
     loaded_by("import orchestrion\nfor name in orchestrion.__all__: getattr(orchestrion, name)")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Checkout", "Explanation", "Health", "Plan", "PlanStatus", "RegisteredKey", "Stats"),
+        *("Outcome", "Verification"),
+    ],
+)
+def test_what_the_operations_give_has_its_type_at_the_top(name: str) -> None:
+    loaded_by(f"from orchestrion import {name}")
+
+
 def test_what_is_not_there_is_no_attribute() -> None:
     loaded_by("import orchestrion; assert not hasattr(orchestrion, 'Nothing')")
     loaded_by("import orchestrion; assert set(orchestrion.__all__) <= set(dir(orchestrion))")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import msgspec
 import pytest
 
 from orchestrion.client.aio import AsyncOrchestrion
@@ -92,6 +94,38 @@ def test_a_wait_for_a_server_that_is_away_ends_in_time() -> None:
         client.tasks.wait("tsk_01M814NJ33M9S346Q3D25VT4F5", timeout=1)
 
     assert time.monotonic() - began < 5
+
+
+class Slow(httpx2.BaseTransport):
+    """A server that is asked for ids, takes longer than it was told, and knows of no end."""
+
+    def __init__(self, over: int) -> None:
+        self.over = over
+        self.rounds = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        assert self.rounds < 10, "it goes on for ever"
+        self.rounds += 1
+        time.sleep(0.55)
+        ids = msgspec.json.decode(request.read())["ids"]
+        ended = [{"id": task_id, "status": "completed"} for task_id in ids[: self.over]]
+        return httpx2.Response(
+            200, json={"items": ended, "remaining": ids[self.over :], "not_found": []}
+        )
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_wait_at_a_slow_server_ends_in_time(over: int) -> None:
+    slow = Slow(over)
+    ids = [f"tsk_{number}" for number in range(30)]
+
+    with (
+        Orchestrion("http://slow.example", "key", transport=slow) as client,
+        pytest.raises(Timeout),
+    ):
+        client.tasks.wait_many(ids, timeout=1)
+
+    assert slow.rounds == 2
 
 
 def test_no_ids_are_no_wait(client: Orchestrion) -> None:

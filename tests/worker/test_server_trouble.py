@@ -11,6 +11,7 @@ import pytest
 
 from orchestrion import AsyncOrchestrion, InvalidApiKey, NewTask, Worker
 from orchestrion.testing import LocalOrchestrion
+from orchestrion.worker.claiming import WAIT_SECONDS
 from tests.e2e.serving import serving as worked_at
 from tests.worker.wires import CLAIM, COMPLETE, FAIL, Network, through
 from tests.worker.working import until
@@ -46,6 +47,26 @@ async def test_lost_answers_cost_no_attempt_and_no_result(
     assert [task.result for task in after[1:]] == [{"twice": 2}, {"twice": 4}]
     assert {task.attempt_count for task in after} == {1}
     assert not [each for each in caplog.records if "lease lost" in each.getMessage()]
+
+
+async def test_whether_the_server_answers_is_not_learnt_at_the_end_of_a_long_wait(
+    local: LocalOrchestrion,
+) -> None:
+    worker = Worker()
+    doubling(worker)
+    network = Network()
+
+    with through(network, worker, local):
+        served = asyncio.create_task(worker.serve())
+        await until(lambda: network.waits == [0, WAIT_SECONDS])
+        network.cut = True
+        await until(lambda: len(network.waits) >= 4)
+        network.cut = False
+        await until(lambda: network.waits[-2:] == [0, WAIT_SECONDS])
+        worker.stop()
+        await served
+
+    assert network.waits[:2] == [0, WAIT_SECONDS]
 
 
 async def test_a_server_that_is_away_for_a_while_needs_no_restart(

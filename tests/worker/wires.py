@@ -25,11 +25,16 @@ class Network:
         self.cut = False
         # How many answers to requests of a path are lost after they took effect.
         self.lost: Counter[str] = Counter()
-        # Paths whose answers never come, until whoever waits hangs up.
+        # Paths whose answers never come, until whoever waits hangs up, or the network does.
         self.silent: set[str] = set()
+        self.hang_up = asyncio.Event()
         # Answers given in the application's place, each once.
         self.refusals: list[httpx2.Response] = []
+        # What a gateway answers by itself meanwhile, whatever it is asked.
+        self.gateway: int | None = None
         self.items: list[int] = []
+        # How long each claim asked to wait.
+        self.waits: list[int] = []
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
 
@@ -50,8 +55,13 @@ class NetworkTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         self._network.asked[path] += 1
+        if path == CLAIM:
+            self._network.waits.append(json.loads(await request.aread()).get("wait_seconds", 0))
         if self._network.cut:
             raise httpx2.ConnectError("the network is cut")
+        if self._network.gateway is not None:
+            page = httpx2.ByteStream(b"<h1>default backend</h1>")
+            return httpx2.Response(self._network.gateway, stream=page)
         if self._network.refusals:
             return self._network.refusals.pop(0)
         if path == COMPLETE:
@@ -59,7 +69,8 @@ class NetworkTransport(httpx2.AsyncBaseTransport):
         answer = await self._local.send(request)
         self._network.answered[path] += 1
         if path in self._network.silent:
-            await asyncio.Event().wait()
+            await self._network.hang_up.wait()
+            raise httpx2.ReadError("the answer is lost")
         if self._network.loses(path):
             raise httpx2.ReadError("the answer is lost")
         stream = httpx2.ByteStream(answer.content)

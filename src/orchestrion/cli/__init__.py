@@ -61,11 +61,12 @@ class _Commands(click.Group):
         **extra: Any,  # noqa: ANN401 - Click's own signature
     ) -> click.Context:
         typed = tuple(args)
+        # However it was started: hints and helps show what people type.
+        name = self.name or info_name
         try:
-            # However it was started: hints and helps show what people type.
-            context = super().make_context(self.name or info_name, args, parent, **extra)
+            context = super().make_context(name, args, parent, **extra)
         except click.UsageError as error:
-            raise _wrong(error) from error
+            raise _wrong(error, str(name)) from error
         # Hints repeat what was typed.
         context.meta[TYPED] = typed
         return context
@@ -74,13 +75,26 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise _wrong(error) from error
+            raise _wrong(error, _named(ctx)) from error
 
 
-def _wrong(error: click.UsageError) -> click.ClickException:
-    if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+def _wrong(error: click.UsageError, path: str) -> click.ClickException:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
-    return WrongUsage(error.format_message(), f"{error.ctx.command_path} --help")
+    # An option without its argument does not say whose it is.
+    named = path if error.ctx is None else error.ctx.command_path
+    return WrongUsage(error.format_message(), f"{named} --help")
+
+
+def _named(ctx: click.Context) -> str:
+    """Give the command that was typed, without its arguments."""
+    path, command = ctx.command_path, ctx.command
+    for word in ctx.meta[TYPED]:
+        below = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+        if below is None:
+            break
+        path, command = f"{path} {word}", below
+    return path
 
 
 @click.version_option(__version__, message="%(version)s")

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.printing import Shape, printer_in
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.core import quota
 from orchestrion.core.account import Account
@@ -146,9 +147,11 @@ def _shown(account: Account, catalogue: Catalogue) -> _Shown:
 
 
 def _print(shown: _Shown, shape: str | None) -> None:
-    if shape == "json":
-        click.echo(msgspec.json.encode(shown))
-        return
-    for name in shown.__struct_fields__:
-        value = getattr(shown, name)
-        click.echo(f"{name}\t{'' if value is None else value}")
+    printer = printer_in(shape)
+    if printer.single_shape() is Shape.TABLE:
+        values = msgspec.structs.asdict(shown)
+        printer.fields(
+            {name: None if value is None else str(value) for name, value in values.items()}
+        )
+    else:
+        printer.json(shown)

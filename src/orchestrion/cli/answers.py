@@ -1,10 +1,12 @@
 """Answers kept as they came, beside what was read from them."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from orchestrion.client.call import Call
+from orchestrion.client.errors import Refusal
 
 T = TypeVar("T")
 
@@ -15,13 +17,8 @@ def whole(call: Call[T]) -> Call[tuple[T, msgspec.Raw]]:
     def decode(body: bytes) -> tuple[T, msgspec.Raw]:
         return call.decode(body), msgspec.Raw(body)
 
-    return Call(
-        method=call.method,
-        path=call.path,
-        query=call.query,
-        headers=call.headers,
-        body=call.body,
-        repeat=call.repeat,
-        wait_seconds=call.wait_seconds,
-        decode=decode,
-    )
+    def settle(refusal: Refusal) -> Call[tuple[T, msgspec.Raw]] | None:
+        settling = call.settle(refusal)
+        return None if settling is None else whole(settling)
+
+    return cast("Call[tuple[T, msgspec.Raw]]", replace(call, decode=decode, settle=settle))

@@ -1,7 +1,8 @@
 """`orchestrion bench`: how many tasks a second a server takes through their lives, end to end."""
 
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from signal import SIGINT
 from typing import Final, Literal
@@ -18,6 +19,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Printer, Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import Refusal, WrongUsage
+from orchestrion.cli.seconds import Seconds
 from orchestrion.client.aio import AsyncOrchestrion
 
 Mode = Literal["requests", "worker"]
@@ -50,7 +52,7 @@ HELP: Final = "orchestrion bench --help"
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, SECONDS_MAX),
+    type=Seconds(0.1, SECONDS_MAX),
     help=f"Begin nothing after so many seconds. [default: {SECONDS_UNLESS_TASKS:g}, or none]",
 )
 @click.option(
@@ -99,15 +101,17 @@ def bench(
     load = _load(mode, tasks, msgspec.convert(given, _Given))
     # Callers are patient with a server that goes away, but there has to be one.
     session.client.health()
+    if file is not None:
+        _refuse_unwritable(file)
     try:
         outcome = uvloop.run(_measured(session, mode, load))
     except KeyboardInterrupt:
         session.advise_to(session.command("tasks", "list", "--type", load.type))
         sys.exit(STATUS_OF_SIGNALS + SIGINT)
     found = report(mode, session.target.url, load, outcome)
+    _print(session.printer, found)
     if file is not None:
         _keep(file, found)
-    _print(session.printer, found)
 
 
 class _Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,9 +155,24 @@ async def _measured(session: Session, mode: Mode, load: Load) -> Outcome:
             return await run.run()
 
 
+def _refuse_unwritable(file: Path) -> None:
+    # Before the load: nobody wants to hear it after the minutes that took.
+    new = not file.exists()
+    with _writing(file):
+        file.open("ab").close()
+        if new:
+            file.unlink()
+
+
 def _keep(file: Path, found: Report) -> None:
-    try:
+    with _writing(file):
         file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise Refusal(f"cannot write {file}: {error.strerror}", HELP) from error
 

@@ -11,9 +11,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from orchestrion.cli.db_copy import copy
 from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.printing import Shape, printer_in
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.databases import operator_of
 from orchestrion.settings import DATABASE_SETTINGS, load_database_options
@@ -75,20 +77,18 @@ def status(shape: str | None, **values: str | None) -> None:
     """Show schema, server, size and what is unsafe in its settings.
 
     Ends with 3 if this version lacks something, is too old for the schema, or a setting should be
-    changed. A table on a terminal; elsewhere lines of name and value, a tab between.
+    changed. A table on a terminal; elsewhere a JSON object.
     """
     with refusals():
         found = asyncio.run(_operator(values).status())
-    if shape == "json":
-        click.echo(msgspec.json.encode(_report(found)))
-    elif sys.stdout.isatty():
+    printer = printer_in(shape)
+    if printer.single_shape() is Shape.TABLE:
         table = Table.grid(padding=(0, 2))
         for line in _lines(found):
-            table.add_row(*line)
-        Console().print(table)
+            table.add_row(*map(Text, line))
+        printer.console().print(table)
     else:
-        for line in _lines(found):
-            click.echo("\t".join(line))
+        printer.json(_report(found))
     if not found.fit:
         sys.exit(UNFIT)
 

@@ -1,15 +1,15 @@
 """`orchestrion db copy`: from a SQLite file into PostgreSQL."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
+from orchestrion.cli.printing import Printer, Rows, Shape
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.copying.outcome import Compared, Outcome
 from orchestrion.databases import driver
@@ -17,6 +17,15 @@ from orchestrion.settings import DATABASE_SETTINGS, load_database_options
 from orchestrion.store.address import DatabaseOptions, SqliteFile
 
 HEADINGS = ("table", "rows", "sha256", "in the database")
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One table as it is printed: same, copied before, or how it differs."""
+
+    table: str
+    rows: int
+    sha256: str
+    result: str
 
 
 @click.command
@@ -27,19 +36,12 @@ def copy(file: Path, **values: str | None) -> None:
 
     The file's server must have ended. A copy that was broken off goes on when it is run again.
     At the end every table is compared in both; until they are equal no server starts on the
-    database. Prints table, rows, checksum and the result.
+    database. Prints each table with its rows, its checksum and the result: a table on a terminal,
+    elsewhere a JSON object for each on a line.
     """
     with refusals():
         outcome = _copied(file, load_database_options(sources(values)))
-    lines = _lines(outcome)
-    if sys.stdout.isatty():
-        table = Table(*HEADINGS, box=None)
-        for line in lines:
-            table.add_row(*line)
-        Console().print(table)
-    else:
-        for line in lines:
-            click.echo("\t".join(line))
+    _print(_rows(outcome))
     if outcome.ahead_seconds:
         click.echo(
             f"The file's time is {outcome.ahead_seconds:.0f} s ahead of the database's: leases "
@@ -84,13 +86,23 @@ def _bars() -> Progress:
     )
 
 
-def _lines(outcome: Outcome) -> list[tuple[str, str, str, str]]:
+def _print(rows: list[_Row]) -> None:
+    printer = Printer()
+    if printer.list_shape() is Shape.TABLE:
+        lines = [(row.table, str(row.rows), row.sha256, row.result) for row in rows]
+        printer.rows(Rows(headings=HEADINGS, lines=lines))
+        return
+    for row in rows:
+        printer.line(row)
+
+
+def _rows(outcome: Outcome) -> list[_Row]:
     return [
-        (
-            table.in_file.table,
-            str(table.in_file.rows),
-            table.in_file.sha256,
-            "copied before" if outcome.verified_before else _result(table),
+        _Row(
+            table=table.in_file.table,
+            rows=table.in_file.rows,
+            sha256=table.in_file.sha256,
+            result="copied before" if outcome.verified_before else _result(table),
         )
         for table in outcome.tables
     ]

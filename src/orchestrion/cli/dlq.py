@@ -37,7 +37,8 @@ def list_(
     session: Session, *, task_type: str | None, error: str | None, limit: int, everything: bool
 ) -> None:
     """List dead letters with their last failure, the newest task first."""
-    found = letters(session, Choice(task_type=task_type, error=error))
+    choice = Choice(task_type=task_type, error=error)
+    found = filter(choice.fits, letters(session.client, task_type))
     shown = list(islice(found, None if everything else limit))
     print_letters(session.printer, shown)
     if shown:

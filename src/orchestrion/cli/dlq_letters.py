@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from orchestrion.cli.printing import Printer, Rows, Shape
-from orchestrion.cli.reaching import Session
 from orchestrion.cli.tasks_table import clock_time
+from orchestrion.client.sync import Orchestrion
 from orchestrion.client.task import Task
 
 ERROR_HELP = "Only those whose last failure has this text in it, in any case."
@@ -27,10 +27,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def letters(session: Session, choice: Choice) -> Iterator[Task]:
-    """Read the chosen dead letters page by page, the newest task first."""
-    every = session.client.tasks.iter(status="dead_letter", type=choice.task_type, limit=PAGE)
-    return filter(choice.fits, every)
+def letters(client: Orchestrion, task_type: str | None) -> Iterator[Task]:
+    """Read the dead letters of a type, or all, page by page, the newest task first."""
+    return client.tasks.iter(status="dead_letter", type=task_type, limit=PAGE)
 
 
 def print_letters(printer: Printer, found: Sequence[Task]) -> None:

@@ -8,7 +8,15 @@ from typing import TypedDict, Unpack
 
 import click
 import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from orchestrion.cli.dlq_letters import ERROR_HELP, Choice, letters, print_letters
 from orchestrion.cli.options import at_server
@@ -18,6 +26,7 @@ from orchestrion.cli.refusals import Conflict, WrongUsage
 from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import clock_time, print_json
 from orchestrion.client.errors import InvalidTransition, TaskNotFound
+from orchestrion.client.sync import Orchestrion
 from orchestrion.client.task import Task
 
 # One run holds its choice in memory; more than this takes another run.
@@ -66,21 +75,22 @@ def requeue(
         raise WrongUsage(
             "give ids, or --type and --error, or --all", f"{session.typed.path} --help"
         )
-    chosen = _named(session, task_ids) if task_ids else _chosen(session, choice)
-    if asked["dry_run"]:
-        print_letters(session.printer, chosen)
-        session.printer.hint(f"would requeue {_summary(chosen)}")
-        session.advise_to(session.again(without="--dry-run"))
-        return
+    client = session.client_for(RETRY_SECONDS)
+    chosen = (
+        _named(session, client, task_ids) if task_ids else _chosen(session.printer, client, choice)
+    )
     if not chosen:
         session.printer.hint("There are no such dead letters.")
+    if asked["dry_run"]:
+        _show(session, chosen)
+        return
     if chosen and not task_ids and not asked["yes"]:
         _ask(session, chosen)
-    _requeue(session, chosen)
+    _requeue(session, client, chosen)
 
 
-def _named(session: Session, task_ids: Sequence[str]) -> list[Task]:
-    found = [session.client.tasks.get(task_id) for task_id in dict.fromkeys(task_ids)]
+def _named(session: Session, client: Orchestrion, task_ids: Sequence[str]) -> list[Task]:
+    found = [client.tasks.get(task_id) for task_id in dict.fromkeys(task_ids)]
     for task in found:
         if task.status != "dead_letter":
             raise Conflict(
@@ -90,11 +100,22 @@ def _named(session: Session, task_ids: Sequence[str]) -> list[Task]:
     return found
 
 
-def _chosen(session: Session, choice: Choice) -> list[Task]:
-    found = list(islice(letters(session, choice), CHOSEN_MAX))
+def _chosen(printer: Printer, client: Orchestrion, choice: Choice) -> list[Task]:
+    columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _bar(printer, columns) as bar:
+        # How many there are is known at the end.
+        read = bar.track(letters(client, choice.task_type), total=None)
+        found = list(islice(filter(choice.fits, read), CHOSEN_MAX))
     if len(found) == CHOSEN_MAX:
-        session.printer.hint(f"These are the first {CHOSEN_MAX:,}: run this again for the rest.")
+        printer.hint(f"These are the first {CHOSEN_MAX:,}: run this again for the rest.")
     return found
+
+
+def _show(session: Session, chosen: Sequence[Task]) -> None:
+    print_letters(session.printer, chosen)
+    session.printer.hint(f"would requeue {_summary(chosen)}")
+    if chosen:
+        session.advise_to(session.again(without="--dry-run"))
 
 
 def _ask(session: Session, chosen: Sequence[Task]) -> None:
@@ -113,11 +134,11 @@ def _summary(chosen: Sequence[Task]) -> str:
     return f"{len(chosen):,} {noun} ({named}; first {clock_time(first)} UTC)"
 
 
-def _requeue(session: Session, chosen: Sequence[Task]) -> None:
+def _requeue(session: Session, client: Orchestrion, chosen: Sequence[Task]) -> None:
     outcome = Outcome()
     lines = session.printer.list_shape() is Shape.JSONL
     try:
-        for task in _put_back(session, _with_bar(session.printer, chosen), outcome):
+        for task in _put_back(client, _with_bar(session.printer, chosen), outcome):
             if lines:
                 session.printer.line(msgspec.Raw(task.json))
     finally:
@@ -135,8 +156,7 @@ def _requeue(session: Session, chosen: Sequence[Task]) -> None:
         session.advise(outcome.last.contract)
 
 
-def _put_back(session: Session, chosen: Iterable[Task], outcome: Outcome) -> Iterator[Task]:
-    client = session.client_for(RETRY_SECONDS)
+def _put_back(client: Orchestrion, chosen: Iterable[Task], outcome: Outcome) -> Iterator[Task]:
     for letter in chosen:
         try:
             task = client.tasks.requeue(letter.id)
@@ -149,9 +169,13 @@ def _put_back(session: Session, chosen: Iterable[Task], outcome: Outcome) -> Ite
 
 
 def _with_bar(printer: Printer, chosen: Sequence[Task]) -> Iterator[Task]:
-    console = printer.errors()
     columns = (TextColumn("Requeueing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Off a terminal it would leave an empty line.
-    hidden = printer.quiet or not console.is_terminal or len(chosen) < BAR_FROM
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with _bar(printer, columns, hidden=len(chosen) < BAR_FROM) as bar:
         yield from bar.track(chosen)
+
+
+def _bar(printer: Printer, columns: Iterable[ProgressColumn], *, hidden: bool = False) -> Progress:
+    console = printer.errors()
+    # Off a terminal it would leave an empty line.
+    hidden = hidden or printer.quiet or not console.is_terminal
+    return Progress(*columns, console=console, transient=True, disable=hidden)

@@ -1,10 +1,15 @@
-"""How a command ends when a server has refused: the kind of the refusal, and so the exit code."""
+"""How a command ends when a server has refused, and what of it a command outlives that lasts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from orchestrion.cli.refusals import Conflict, NotAllowed, NotFound, Refusal, UsedUp, WrongUsage
-from orchestrion.client.errors import APIError
+from orchestrion.client.errors import (
+    APIError,
+    ConnectionFailed,
+    OrchestrionError,
+    UnreadableAnswer,
+)
 
 # How the program ends, by the code of the refusal, and by its status where the code is unknown.
 BY_CODE: Mapping[str, type[Refusal]] = MappingProxyType(
@@ -39,3 +44,17 @@ def kind_of(error: APIError) -> type[Refusal]:
             return Conflict
         return NotFound if error.status == 404 else WrongUsage  # noqa: PLR2004 - an HTTP status
     return BY_CODE.get(error.code) or BY_STATUS.get(error.status, Refusal)
+
+
+def pause_after(error: OrchestrionError, interval: float) -> float:
+    """Give the seconds until the next look of a command that lasts.
+
+    Raises the error itself where that look would fare no better.
+    """
+    match error:
+        case ConnectionFailed() | UnreadableAnswer():
+            return interval
+        case APIError(retryable=True):
+            return max(interval, error.retry_after or 0.0)
+        case _:
+            raise error

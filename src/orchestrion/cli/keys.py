@@ -1,16 +1,14 @@
 """`orchestrion keys`: API keys made, listed and revoked by the operator, or asked of a server."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from orchestrion.cli.flags import settings_flags, sources
 from orchestrion.cli.keys_register import register
+from orchestrion.cli.printing import Rows, Shape, printer_in
 from orchestrion.cli.refusals import Refusal, refusals
 from orchestrion.core.bodies import RegisterBody
 from orchestrion.core.ids import KEY_PREFIX
@@ -79,19 +77,19 @@ def _refuse_bad_email(email: str | None) -> None:
 def list_(shape: str | None, **values: str | None) -> None:
     """List keys, revoked ones included.
 
-    A table on a terminal; elsewhere lines of key, account, created and revoked, tabs between.
+    A table on a terminal; elsewhere a JSON object for each on a line.
     """
     with refusals():
         rows = _rows(_operator(values))
-    if shape == "json":
-        click.echo(msgspec.json.encode(rows))
-    elif sys.stdout.isatty():
-        Console().print(_table(rows))
-    else:
-        for row in rows:
-            click.echo(
-                "\t".join([row.key_id, row.account_id, row.created_at, row.revoked_at or ""])
-            )
+    printer = printer_in(shape)
+    match printer.list_shape():
+        case Shape.TABLE:
+            printer.rows(_table(rows))
+        case Shape.JSON:
+            printer.json(rows)
+        case Shape.JSONL:
+            for row in rows:
+                printer.line(row)
     if not rows:
         click.echo("No keys yet; `orchestrion keys create` makes one.", err=True)
 
@@ -128,11 +126,11 @@ def _rows(operator: Operator) -> list[_Row]:
     ]
 
 
-def _table(rows: list[_Row]) -> Table:
-    table = Table("Key", "Account", "Created", "Revoked", box=None)
-    for row in rows:
-        table.add_row(row.key_id, row.account_id, row.created_at, row.revoked_at or "")
-    return table
+def _table(rows: list[_Row]) -> Rows:
+    return Rows(
+        headings=("key id", "account", "created", "revoked"),
+        lines=[(row.key_id, row.account_id, row.created_at, row.revoked_at or "") for row in rows],
+    )
 
 
 def _only_match(start: str, key_ids: list[str]) -> str:

@@ -9,6 +9,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.plan_table import print_plans, status_fields
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
+from orchestrion.cli.seconds import Seconds
 from orchestrion.cli.tasks_table import clock_time, print_json
 from orchestrion.client import account
 from orchestrion.client.account import Checkout, Verification
@@ -73,7 +74,7 @@ def upgrade(session: Session, plan_id: str) -> None:
 
 @plan.command
 @click.argument("purchase_id", metavar="PURCHASE")
-@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for the approval.")
+@click.option("--wait", type=Seconds(), default=0, metavar="SECONDS", help="Wait for the approval.")
 @at_server()
 def verify(session: Session, purchase_id: str, wait: float) -> None:
     """Take the money of an approved purchase, once however often it is repeated."""

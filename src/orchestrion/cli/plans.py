@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import click
-import msgspec
 
+from orchestrion.cli.printing import Rows, Shape, printer_in
 from orchestrion.cli.refusals import Refusal
 from orchestrion.core.plan_file import PlanFileError, catalogue_from_toml
 from orchestrion.core.plans import Catalogue
 from orchestrion.settings.values import read_file
+
+HEADINGS = (
+    *("plan", "USD", "workers", "tasks/cycle", "claims/h", "creates/h"),
+    "days kept",
+)
 
 
 @click.group
@@ -25,15 +30,15 @@ def plans() -> None:
 def validate(file: str, shape: str | None) -> None:
     """Read a TOML file of plans as `serve --plans FILE` would, and print what it holds.
 
-    Lines of plan, price, workers, tasks per cycle, claims and creates per hour, days of retention,
-    tabs between. A file that cannot be used is refused with its line and the reason.
+    A table on a terminal; elsewhere a JSON object. A file that cannot be used is
+    refused with its line and the reason.
     """
     catalogue = _read(file)
-    if shape == "json":
-        click.echo(msgspec.json.encode(catalogue))
+    printer = printer_in(shape)
+    if printer.single_shape() is Shape.TABLE:
+        printer.rows(Rows(headings=HEADINGS, lines=_lines(catalogue)))
     else:
-        for line in _lines(catalogue):
-            click.echo(line)
+        printer.json(catalogue)
     click.echo(f"{file} can be used.", err=True)
 
 
@@ -47,18 +52,16 @@ def _read(file: str) -> Catalogue:
         raise Refusal(f"cannot read {file}: {error}") from error
 
 
-def _lines(catalogue: Catalogue) -> list[str]:
+def _lines(catalogue: Catalogue) -> list[tuple[str, ...]]:
     return [
-        "\t".join(
-            [
-                plan_id,
-                format(plan.price_usd, "f"),
-                str(plan.max_workers),
-                str(plan.tasks_per_cycle),
-                str(plan.claims_per_hour),
-                str(plan.creates_per_hour),
-                str(plan.retention_days),
-            ]
+        (
+            plan_id,
+            format(plan.price_usd, "f"),
+            str(plan.max_workers),
+            str(plan.tasks_per_cycle),
+            str(plan.claims_per_hour),
+            str(plan.creates_per_hour),
+            str(plan.retention_days),
         )
         for plan_id, plan in catalogue.plans.items()
     ]

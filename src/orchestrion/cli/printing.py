@@ -95,6 +95,11 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
             click.echo(printable(text), err=True)
 
 
+def printer_in(shape: str | None) -> Printer:
+    """Give the printer of a command that takes `--json` alone."""
+    return Printer(shape=None if shape is None else Shape(shape))
+
+
 def table_of(rows: Rows, width: int) -> Table:
     """Lay out a table; its first column is never cut, for it is copied into other commands."""
     table = Table(box=None, pad_edge=False, header_style="bold")

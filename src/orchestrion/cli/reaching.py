@@ -20,6 +20,8 @@ from orchestrion.client.errors import (
     APIError,
     ConfigurationError,
     ConnectionFailed,
+    InvalidApiKey,
+    MissingApiKey,
     OrchestrionError,
     Timeout,
     UnreadableAnswer,
@@ -33,6 +35,10 @@ RETRY_SECONDS = 10.0
 # Who waits longer wants to know what for.
 PAUSE_TOLD_SECONDS = 1.0
 
+HAVE_A_KEY = (
+    "The server printed a key at its first start: export ORCHESTRION_API_KEY=… "
+    "What comes next makes a new account."
+)
 _TARGET_VARIABLES = ("ORCHESTRION_URL", "ORCHESTRION_API_KEY", "ORCHESTRION_KEY")
 _OWN_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -151,6 +157,11 @@ class Session:
             case _:
                 return Refusal(str(error), self.command("doctor"))
 
+    def tell_of(self, error: OrchestrionError, pause: float) -> None:
+        """Say what hindered a look, and when the next one follows."""
+        said = str(error).partition(" Next: ")[0]
+        self.printer.hint(f"{said} Looking again in {pause:g} s.")
+
     def _tell(self, note: RetryNote) -> None:
         if note.pause_seconds >= PAUSE_TOLD_SECONDS:
             said = f"{note.trouble.message} Trying again in {note.pause_seconds:.0f} s."
@@ -163,6 +174,8 @@ class Session:
         if "checkoutUrl" in error.details:
             self.knows(purchase_id=error.details.get("purchaseId"))
             said = f"{said} It is approved at {error.details['checkoutUrl']}"
+        if isinstance(error, MissingApiKey | InvalidApiKey):
+            said = f"{said} {HAVE_A_KEY}"
         step = next_step(error.contract.recommended, self.typed)
         return kind_of(error)(printable(said), step or self.command("doctor"))
 

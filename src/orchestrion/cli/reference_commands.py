@@ -19,7 +19,7 @@ _SHAPES = (
 _SOURCES = (
     "An option wins over a variable, a variable over a profile, a profile over "
     "`http://127.0.0.1:8080`. Commands that work\non the database take its "
-    "[settings](settings.md) instead, and print lines with tabs where stdout is no terminal."
+    "[settings](settings.md) instead."
 )
 _FLAGS = frozenset({*(setting.flag for setting in SETTINGS), "--config"})
 
@@ -78,7 +78,7 @@ def _described(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(command: click.Command) -> list[click.Option]:
-    return [one for one in command.params if isinstance(one, click.Option)]
+    return [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
 
 
 def _is_setting(option: click.Option) -> bool:

@@ -17,8 +17,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from orchestrion.cli.endings import pause_after
 from orchestrion.cli.printing import Printer
-from orchestrion.client.errors import ConnectionFailed
+from orchestrion.cli.seconds import Seconds
+from orchestrion.client.errors import OrchestrionError
 
 INTERVAL_SECONDS = 2.0
 STATUS_OF_SIGNALS = 128
@@ -28,7 +30,7 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 every = click.option(
     "--interval",
-    type=click.FloatRange(0.2, 60),
+    type=Seconds(0.2, 60),
     default=INTERVAL_SECONDS,
     show_default=True,
     metavar="SECONDS",
@@ -37,18 +39,21 @@ every = click.option(
 
 
 def show(printer: Printer, interval: float, look: Callable[[int], RenderableType]) -> None:
-    """Draw what `look` gives for a width, every `interval` seconds; say so if no server answers."""
+    """Draw what `look` gives for a width, every `interval` seconds; say what hinders it."""
     console = printer.console()
     picture = look(console.width)
     live = Live(picture, console=console, screen=True, auto_refresh=False)
     try:
         with _orderly_end(), _keys() as pressed:
             live.start(refresh=True)
-            while not pressed(interval):
+            pause = interval
+            while not pressed(pause):
                 try:
                     picture = look(console.width)
                     live.update(picture, refresh=True)
-                except ConnectionFailed as error:
+                    pause = interval
+                except OrchestrionError as error:
+                    pause = pause_after(error, interval)
                     live.update(Group(Text(str(error), "red"), picture), refresh=True)
     except KeyboardInterrupt:
         # The usual way to leave.

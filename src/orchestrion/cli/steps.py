@@ -99,7 +99,8 @@ def _of_server(action: Action, typed: Typed) -> list[str] | None:
     task_type = typed.task_type or FIRST_TYPE
     match action.action:
         case "create_task":
-            return ["tasks", "create", task_type, "{}"]
+            # The payload of one task is not that of the next.
+            return ["tasks", "create", task_type, "@payload.json" if typed.task_type else "{}"]
         case "claim_task":
             return ["tasks", "claim", task_type]
         case "list_tasks":

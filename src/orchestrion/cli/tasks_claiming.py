@@ -1,6 +1,5 @@
 """`orchestrion tasks claim`: work taken under a lease."""
 
-from time import monotonic, sleep
 from typing import TypedDict, Unpack
 
 import click
@@ -12,12 +11,14 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
+from orchestrion.cli.seconds import Seconds
 from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_table import clock_time
 from orchestrion.client import calls
+from orchestrion.client.call import Call
 from orchestrion.client.contract import AgentContract
 from orchestrion.client.task import Claimed, Held
-from orchestrion.client.waiting import REST_SECONDS, WAIT_SECONDS_MAX
+from orchestrion.client.waiting import claim_within
 
 
 class _Options(TypedDict):
@@ -29,7 +30,9 @@ class _Options(TypedDict):
 @click.argument("types", nargs=-1, metavar="[TYPE]...")
 @click.option("--id", "task_id", type=TASK_ID, metavar="ID", help="Claim this very task instead.")
 @click.option("--worker-id", metavar="TEXT", help="A label that others see on the task.")
-@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait so long for a task.")
+@click.option(
+    "--wait", type=Seconds(), default=0, metavar="SECONDS", help="Wait so long for a task."
+)
 @click.option("--max-tasks", default=1, metavar="1-50", help="Claim up to so many. [1]")
 @at_server()
 def claim(
@@ -72,18 +75,21 @@ def _one(session: Session, task_id: str, worker_id: str | None) -> tuple[Claimed
 def _next(
     session: Session, claiming: calls.Claiming, seconds: float
 ) -> tuple[Claimed, msgspec.Raw]:
-    deadline = monotonic() + seconds
-    while True:
-        began = monotonic()
-        turn = max(0, min(WAIT_SECONDS_MAX, int(deadline - began)))
-        call = calls.claim(replace(claiming, wait_seconds=turn))
-        claimed, answer = session.client.call(whole(call))
-        left = deadline - monotonic()
-        if claimed.leases or left <= 0:
-            return claimed, answer
-        if monotonic() - began < REST_SECONDS:
-            # A server that stops answers waits at once: that must not become a busy loop.
-            sleep(min(REST_SECONDS, left))
+    answer = msgspec.Raw(b"null")
+
+    def ask(asked: calls.Claiming) -> Call[Claimed]:
+        call = calls.claim(asked)
+
+        def decode(body: bytes) -> Claimed:
+            nonlocal answer
+            answer = msgspec.Raw(body)
+            return call.decode(body)
+
+        return replace(call, decode=decode)
+
+    client = session.client
+    claimed = client.run(claim_within(client.exchange, claiming, seconds, ask))
+    return claimed, answer
 
 
 def _print(session: Session, claimed: Claimed, answer: msgspec.Raw) -> None:

@@ -10,6 +10,7 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
+from orchestrion.cli.seconds import Seconds
 from orchestrion.cli.steps import KEY_START
 from orchestrion.cli.tasks_json import JsonObject
 from orchestrion.cli.tasks_states import judge, states
@@ -31,7 +32,7 @@ class _Options(TypedDict):
 @click.option(
     "--wait", "waits", is_flag=True, help="Wait until it has ended, and print its result."
 )
-@click.option("--timeout", "seconds", type=float, metavar="SECONDS", help="Wait no longer.")
+@click.option("--timeout", "seconds", type=Seconds(), metavar="SECONDS", help="Wait no longer.")
 @click.option("--priority", default=0, metavar="0-100", help="Higher goes first. [0]")
 @click.option("--run-at", metavar="WHEN", help="Not before +90s, +15m, +2h, +1d or an instant.")
 @click.option(
@@ -72,12 +73,13 @@ def create(
     except UnicodeError:
         raise
     except ValueError as error:
-        raise WrongUsage(f"--run-at: {error}", f"{session.typed.path} --help") from error
+        raise WrongUsage(str(error), f"{session.typed.path} --help") from error
     if waits:
         _wait(session, task, seconds)
     else:
         print_task(session.printer, task)
-        session.advise(task.contract)
+        # The server recommends to claim it; whoever types this has workers for that.
+        session.advise_to(session.command("tasks", "watch", task.id))
 
 
 def _wait(session: Session, task: Task, seconds: float | None) -> None:

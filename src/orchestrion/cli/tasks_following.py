@@ -8,15 +8,17 @@ import click
 import msgspec
 from rich.console import RenderableType
 
+from orchestrion.cli.endings import pause_after
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape, table_of
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
 from orchestrion.cli.screen import every, show
+from orchestrion.cli.seconds import Seconds
 from orchestrion.cli.tasks_json import TASK_ID
 from orchestrion.cli.tasks_states import judge, states
 from orchestrion.cli.tasks_table import about, clock_time, print_whole, rows
-from orchestrion.client.errors import ConnectionFailed
+from orchestrion.client.errors import OrchestrionError
 from orchestrion.client.task import Task
 
 # The newest tasks; what changes further back is not seen.
@@ -27,7 +29,7 @@ FIRST_SHOWN = 10
 @click.command
 @click.argument("task_id", type=TASK_ID, metavar="[ID]", required=False)
 @click.option("--type", "task_type", metavar="TYPE", help="Watch the newest tasks of a type.")
-@click.option("--timeout", "seconds", type=float, metavar="SECONDS", help="Watch no longer.")
+@click.option("--timeout", "seconds", type=Seconds(), metavar="SECONDS", help="Watch no longer.")
 @every
 @at_server()
 def watch(
@@ -113,14 +115,17 @@ def _print_changes(session: Session, task_type: str | None, interval: float) -> 
 def _changes(session: Session, task_type: str | None, interval: float) -> Iterator[Task]:
     newest = _newest(session, task_type)
     yield from reversed(newest[:FIRST_SHOWN])
+    pause = interval
     while True:
         seen = {task.id: _mark(task) for task in newest}
-        sleep(interval)
+        sleep(pause)
         try:
             newest = _newest(session, task_type)
-        except ConnectionFailed as error:
-            session.printer.hint(f"{error} Looking again in {interval:g} s.")
+        except OrchestrionError as error:
+            pause = pause_after(error, interval)
+            session.tell_of(error, pause)
             continue
+        pause = interval
         yield from (task for task in reversed(newest) if seen.get(task.id) != _mark(task))
 
 

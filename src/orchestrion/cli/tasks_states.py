@@ -6,7 +6,7 @@ from time import monotonic, sleep
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import Refusal
 from orchestrion.client.call import Call, task_path
-from orchestrion.client.errors import Timeout
+from orchestrion.client.errors import ConnectionFailed
 from orchestrion.client.task import Task, read_task
 
 # A change between two requests is seen when the next of them ends.
@@ -15,21 +15,35 @@ REST_SECONDS = 0.5
 
 
 def states(session: Session, task_id: str, seconds: float | None) -> Iterator[Task]:
-    """Give a task as it is and each state it comes to, until it has ended. Raises Timeout."""
+    """Give a task as it is and each state it comes to, until it has ended. Raises Refusal.
+
+    A server that is away meanwhile, as it is while it restarts, is waited for.
+    """
     deadline = None if seconds is None else monotonic() + seconds
     task = session.client.tasks.get(task_id)
     yield task
     while not task.ended:
         left = FOLLOW_SECONDS if deadline is None else deadline - monotonic()
         if left <= 0:
-            raise Timeout(f"{task_id} is {task.status} after {seconds:g} s")
+            # Typing the same again might make another task; who waits in vain asks why.
+            verb = "explain" if task.status == "pending" else "watch"
+            said = f"{task_id} is {task.status} after {seconds:g} s"
+            raise Refusal(said, session.command("tasks", verb, task_id))
         began, seen = monotonic(), task
-        task = session.client.call(_change(task_id, min(FOLLOW_SECONDS, int(left) + 1)))
+        task = _next(session, task, min(FOLLOW_SECONDS, int(left) + 1))
         if _state(task) != _state(seen):
             yield task
         elif monotonic() - began < REST_SECONDS:
             # A server that stops answers waits at once: that must not become a busy loop.
             sleep(REST_SECONDS)
+
+
+def _next(session: Session, task: Task, seconds: int) -> Task:
+    try:
+        return session.client.call(_change(task.id, seconds))
+    except ConnectionFailed as error:
+        session.printer.hint(f"{str(error).partition(' Next: ')[0]} Waiting for the server.")
+        return task
 
 
 def judge(session: Session, task: Task) -> None:
@@ -39,8 +53,9 @@ def judge(session: Session, task: Task) -> None:
         session.advise(task.contract)
         return
     reason = f": {task.last_failure_reason}" if task.last_failure_reason else ""
-    verb = "requeue" if task.status == "dead_letter" else "get"
-    raise Refusal(f"{task.id} is {task.status}{reason}", session.command("tasks", verb, task.id))
+    # What failed for good would fail again: first look why.
+    words = ("dlq", "show") if task.status == "dead_letter" else ("tasks", "get")
+    raise Refusal(f"{task.id} is {task.status}{reason}", session.command(*words, task.id))
 
 
 def _state(task: Task) -> tuple[object, ...]:

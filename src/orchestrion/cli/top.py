@@ -2,6 +2,7 @@
 
 from functools import partial
 from time import sleep
+from typing import Never
 
 import click
 import msgspec
@@ -9,12 +10,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from orchestrion.cli.answers import whole
+from orchestrion.cli.endings import pause_after
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Shape
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.screen import every, show
 from orchestrion.cli.stats_table import picture
 from orchestrion.client import insight
+from orchestrion.client.errors import OrchestrionError
 
 
 @click.command
@@ -29,12 +32,23 @@ def top(session: Session, interval: float) -> None:
         show(session.printer, interval, partial(_screen, session, interval))
         return
     try:
-        while True:
-            session.printer.line(_numbers(session)[1])
-            sleep(interval)
+        _stream(session, interval)
     except KeyboardInterrupt:
         # The usual way to leave.
         return
+
+
+def _stream(session: Session, interval: float) -> Never:
+    session.printer.line(_numbers(session)[1])
+    pause = interval
+    while True:
+        sleep(pause)
+        try:
+            session.printer.line(_numbers(session)[1])
+            pause = interval
+        except OrchestrionError as error:
+            pause = pause_after(error, interval)
+            session.tell_of(error, pause)
 
 
 def _numbers(session: Session) -> tuple[insight.Stats, msgspec.Raw]:

@@ -1,6 +1,7 @@
 """`orchestrion worker`: runs the workers of a module, or any program as one."""
 
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -14,15 +15,13 @@ from orchestrion.cli.options import at_server
 from orchestrion.cli.reaching import Session
 from orchestrion.cli.refusals import WrongUsage
 from orchestrion.worker.connections import connections_to
-from orchestrion.worker.process import serve_until_signal
+from orchestrion.worker.process import nothing, serve_until_signal
 from orchestrion.worker.program import Program
-from orchestrion.worker.reloading import run_reloading
+from orchestrion.worker.reloading import end_with, run_reloading
 from orchestrion.worker.worker import Worker
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 PORT_MAX = 65_535
-# How long a worker that starts again may take to end, where nothing was said.
-GRACE_SECONDS_MAX = 30.0
 
 
 @click.group
@@ -63,16 +62,23 @@ def _running(command: _Command) -> _Command:
 @click.argument("place", metavar="MODULE:WORKER")
 @click.option("--types", metavar="A,B", help="Take tasks of these types only.")
 @click.option("--reload", "mode", flag_value="reload", help="Start again when source changes.")
+@click.option("--under", type=int, hidden=True, help="End with the process of this id.")
 @_running
 @at_server()
 def run(
-    session: Session, /, place: str, types: str | None, mode: str | None, **numbers: float | None
+    session: Session,
+    /,
+    place: str,
+    types: str | None,
+    mode: str | None,
+    under: int | None,
+    **numbers: float | None,
 ) -> None:
     """Run a Worker of a Python module, such as `app:worker`, found from the present folder."""
     if mode == "reload":
-        command = [word for word in sys.orig_argv[1:] if word != "--reload"]
-        grace = numbers["grace"] or GRACE_SECONDS_MAX
-        sys.exit(run_reloading([sys.executable, *command], Path.cwd(), grace))
+        sys.exit(_reload(numbers["grace"]))
+    if under is not None:
+        end_with(under)
     found = _load(place)
     _set(found, numbers)
     if session.named:
@@ -114,9 +120,15 @@ def execute(
     made = Worker(url=target.url, api_key=target.api_key, concurrency=1)
     program = Program(command)
     for task_type in types:
-        made.task(task_type, timeout=timeout)(program)
+        _register(made, task_type, timeout, program)
     _set(made, numbers)
-    _serve(made)
+    _serve(made, program.end_at_once)
+
+
+def _reload(grace: float | None) -> int:
+    under = f"--under={os.getpid()}"
+    command = [under if word == "--reload" else word for word in sys.orig_argv[1:]]
+    return run_reloading([sys.executable, *command], Path.cwd(), grace)
 
 
 def _load(place: str) -> Worker:
@@ -137,6 +149,13 @@ def _load(place: str) -> Worker:
     return found
 
 
+def _register(made: Worker, task_type: str, timeout: float | None, program: Program) -> None:
+    try:
+        made.task(task_type, timeout=timeout)(program)
+    except ValueError as error:
+        raise WrongUsage(str(error), "orchestrion worker exec --help") from error
+
+
 def _set(found: Worker, numbers: Mapping[str, float | None]) -> None:
     given = {name: value for name, value in numbers.items() if value is not None}
     found.options = replace(found.options, **given)
@@ -149,9 +168,9 @@ def _select(found: Worker, types: Iterable[str]) -> None:
         raise WrongUsage(str(error), "orchestrion worker run --help") from error
 
 
-def _serve(found: Worker) -> None:
+def _serve(found: Worker, last: Callable[[], None] = nothing) -> None:
     try:
         found.check()
     except (TypeError, ValueError) as error:
         raise WrongUsage(str(error), "orchestrion worker run --help") from error
-    serve_until_signal(found)
+    serve_until_signal(found, last)

@@ -7,13 +7,14 @@ import msgspec
 from orchestrion.client.call import Call, Repeat
 from orchestrion.client.contract import NO_CONTRACT, AgentContract
 from orchestrion.client.payload import encoded
+from orchestrion.client.secret import Discreet
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     contract: AgentContract = msgspec.field(default=NO_CONTRACT, name="agent_contract")
 
 
-class RegisteredKey(_Answer, frozen=True, kw_only=True, rename="camel"):
+class RegisteredKey(Discreet, _Answer, frozen=True, kw_only=True, rename="camel"):
     """A new account and its key, which is shown this once."""
 
     api_key: str

@@ -34,7 +34,7 @@ def creation(task: NewTask, now: datetime | None = None) -> dict[str, Any]:
         "priority": task.priority,
         "maxAttempts": task.max_attempts,
         "leaseDurationSeconds": task.lease_seconds,
-        "idempotencyKey": task.idempotency_key or new_key(),
+        "idempotencyKey": _key(task.idempotency_key),
     }
     if task.run_at is not None:
         body["scheduledAt"] = instant_text(task.run_at, now or datetime.now(UTC))
@@ -237,5 +237,7 @@ def _seconds(wait: float | timedelta | None) -> int | None:
     if wait is None:
         return None
     seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
+    if not math.isfinite(seconds):
+        raise ValueError(f"retry_after {seconds} is no number of seconds.")
     # Sooner than asked would be a surprise; later by less than a second is none.
     return min(math.ceil(seconds), RETRY_AFTER_SECONDS_MAX) if seconds > 0 else None

@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
+import httpx2
 
 from orchestrion.client.errors import ConfigurationError
+from orchestrion.client.secret import Discreet
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_PROFILE = "default"
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(Discreet, frozen=True, kw_only=True):
     """A server and the key for it; without a key only public calls succeed."""
 
     url: str
     api_key: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Target(url={self.url!r})"
 
 
 def find_target(
@@ -93,7 +91,8 @@ def _usable(url: str) -> bool:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         return False
     beside = parts.username or parts.password or parts.query or parts.fragment
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not beside

@@ -190,7 +190,7 @@ class Keeper:
             kept.confirm(answer, now)
             kept.due_at = now + kept.interval * spread()
             self.pulse.sent += 1
-        elif answer.status in (CONFLICT, NOT_FOUND):
+        elif answer.refusal.own and answer.status in (CONFLICT, NOT_FOUND):
             self._lose(kept)
         else:
             self._missed(kept, answer.retry_after)

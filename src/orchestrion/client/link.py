@@ -1,6 +1,7 @@
 """What both drivers know of HTTP: how the connection is set up, and what its failures mean."""
 
 import ipaddress
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         headers = {"User-Agent": f"orchestrion-python/{__version__}", "Accept": "application/json"}
         if self.target.api_key is not None:
             headers["Authorization"] = f"Bearer {self.target.api_key}"
+        url = httpx2.URL(self.target.url)
         return {
             "base_url": self.target.url,
             "headers": headers,
@@ -50,7 +52,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
                 keepalive_expiry=IDLE_SECONDS_MAX,
             ),
             # A proxy of the surroundings has no business between processes of one machine.
-            "trust_env": not is_loopback(httpx2.URL(self.target.url).host),
+            "trust_env": not is_loopback(url.host),
+            "verify": _trusting_nobody() if url.scheme == "http" else True,
         }
 
     def request(self, call: Call[Any]) -> dict[str, Any]:
@@ -68,6 +71,12 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             "headers": headers,
             "timeout": patience,
         }
+
+
+def _trusting_nobody() -> ssl.SSLContext:
+    # Where nothing is encrypted, the certificates of the system need not be read: that takes
+    # longer than all else. Should TLS be spoken all the same, no peer is accepted.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,26 +12,32 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def instant_text(run_at: RunAt, now: datetime) -> str:
     """Give the instant as the API wants it. Raises ValueError for what names no instant."""
-    if isinstance(run_at, timedelta):
-        moment = now + run_at
-    elif isinstance(run_at, datetime):
-        moment = run_at
-    elif relative := _RELATIVE.fullmatch(run_at):
-        moment = now + timedelta(**{_UNITS[relative[2]]: int(relative[1])})
-    else:
-        return _absolute(run_at)
-    return _text(moment)
-
-
-def _absolute(written: str) -> str:
     try:
-        moment = datetime.fromisoformat(written)
+        return _text(_moment(run_at, now))
+    except OverflowError as error:
+        raise ValueError(
+            f"run_at {run_at!s} is in no calendar: say a time that is near."
+        ) from error
+
+
+def _moment(run_at: RunAt, now: datetime) -> datetime:
+    if isinstance(run_at, timedelta):
+        return now + run_at
+    if isinstance(run_at, datetime):
+        return run_at
+    if relative := _RELATIVE.fullmatch(run_at):
+        return now + timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+    return _absolute(run_at)
+
+
+def _absolute(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
     except ValueError as error:
         raise ValueError(
             f"run_at {written!r} is no time: write '+90s', '+15m', '+2h', '+1d' or an instant "
             "such as '2026-11-22T08:06:25Z'."
         ) from error
-    return _text(moment)
 
 
 def _text(moment: datetime) -> str:

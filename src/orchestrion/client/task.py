@@ -9,6 +9,7 @@ import msgspec
 from orchestrion.client.contract import NO_CONTRACT, AgentContract
 from orchestrion.client.payload import Payload
 from orchestrion.client.schedule import RunAt
+from orchestrion.client.secret import Discreet
 
 ENDED = frozenset({"completed", "dead_letter", "cancelled"})
 
@@ -92,7 +93,7 @@ class NewTask(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
 
 
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
+class Completion(Discreet, frozen=True, kw_only=True):
     """A task to complete with others, by the `lease_token` of its claim."""
 
     id: str
@@ -101,7 +102,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     output_id: str | None = None
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class Failure(Discreet, frozen=True, kw_only=True):
     """A task to fail with others. `reason` is cut to 500 characters; `retry_after` in seconds."""
 
     id: str
@@ -110,14 +111,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | timedelta | None = None
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
+class Beat(Discreet, frozen=True, kw_only=True):
     """A lease to renew with others."""
 
     id: str
     lease_token: str
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Held(Discreet, frozen=True, kw_only=True):
     """A task you hold: finish it with its `lease_token`, which is not shown again."""
 
     task: Task

@@ -1,7 +1,7 @@
 """Waiting for tasks over several long polls, as steps that a driver takes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -27,6 +27,8 @@ PATIENCE_SECONDS_MIN = 2.0
 SHOWN_MAX = 3
 
 Mode = Literal["all", "any"]
+# How a claim is asked for: who wants more of its answer reads it otherwise.
+Ask = Callable[[calls.Claiming], Call[Claimed]]
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,13 +72,15 @@ def wait_many(exchange: Exchange, waiting: Waiting) -> Steps[list[Task]]:
     ids = list(dict.fromkeys(waiting.ids))
     over: set[str] = set()
     while left := [task_id for task_id in ids if task_id not in over]:
-        if over and waiting.mode == "any":
-            break
         began = exchange.now()
         ended = yield from _round(exchange, left, waiting.mode, deadline)
         over |= ended
+        still_open = [task_id for task_id in left if task_id not in ended]
+        if not still_open or (over and waiting.mode == "any"):
+            break
+        rest = _rest(deadline - exchange.now(), still_open)
         if not ended and exchange.now() - began < REST_SECONDS:
-            yield Pause(seconds=_rest(deadline - exchange.now(), left))
+            yield Pause(seconds=rest)
     found: list[Task] = []
     for task_id in ids:
         if task_id in over:
@@ -100,15 +104,17 @@ def _round(exchange: Exchange, ids: list[str], mode: Mode, deadline: float) -> S
     return over
 
 
-def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> Steps[Claimed]:
+def claim_within(
+    exchange: Exchange, claiming: calls.Claiming, wait: float, ask: Ask = calls.claim
+) -> Steps[Claimed]:
     """Claim until something is handed out, or the seconds are over."""
-    deadline = exchange.now() + wait
+    deadline = _deadline(exchange, wait)
     while True:
         began = exchange.now()
         seconds = _turn(deadline - began, alone=True)
         asked = replace(claiming, wait_seconds=seconds, idempotency_key=calls.new_key())
         patience = max(deadline - began, PATIENCE_SECONDS_MIN) if wait > 0 else None
-        claimed = yield from _claim(exchange, asked, patience)
+        claimed = yield from _claim(exchange, replace(ask(asked), patience=patience), asked)
         left = deadline - exchange.now()
         if claimed.leases or left <= 0:
             return claimed
@@ -116,9 +122,9 @@ def claim_within(exchange: Exchange, claiming: calls.Claiming, wait: float) -> S
             yield Pause(seconds=min(REST_SECONDS, left))
 
 
-def _claim(exchange: Exchange, asked: calls.Claiming, patience: float | None) -> Steps[Claimed]:
+def _claim(exchange: Exchange, call: Call[Claimed], asked: calls.Claiming) -> Steps[Claimed]:
     try:
-        return (yield from exchange.call(replace(calls.claim(asked), patience=patience)))
+        return (yield from exchange.call(call))
     except BaseException as stopped:
         # An interrupt or a cancellation: the claim may have been answered all the same.
         if not isinstance(stopped, Exception | GeneratorExit):
@@ -136,7 +142,11 @@ def _undo(exchange: Exchange, asked: calls.Claiming) -> Steps[None]:
 
 
 def _deadline(exchange: Exchange, timeout: float | None) -> float:
-    return math.inf if timeout is None else exchange.now() + timeout
+    if timeout is None:
+        return math.inf
+    if math.isnan(timeout):
+        raise ValueError(f"{timeout} is no number of seconds to wait for.")
+    return exchange.now() + timeout
 
 
 def _turn(left: float, *, alone: bool) -> int:

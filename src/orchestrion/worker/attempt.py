@@ -49,6 +49,13 @@ class Attempt:
     async def run(self) -> Report | None:
         """Call the handler within all middleware; cancelled, it raises CancelledError."""
         try:
+            return await self._outcome()
+        except Exception as error:  # noqa: BLE001 - a handler may raise whatever it likes
+            # What goes wrong after the end was caused by it, and charges nobody.
+            return None if self._context.lost else self._failure(error)
+
+    async def _outcome(self) -> Report:
+        try:
             arguments = self._handler.arguments(self._context)
         except InvalidPayload as error:
             LOG.warning("%s: invalid payload: %s", self._context.task.id, error)
@@ -59,15 +66,18 @@ class Attempt:
         except TimedOut:
             limit = self._handler.options.timeout or 0
             return self._failed(f"Timed out after {limit:g} s", None)
-        except Exception as error:  # noqa: BLE001 - a handler may raise whatever it likes
-            # What goes wrong after the end was caused by it, and charges nobody.
-            return None if self._context.lost else self._failure(error)
 
     def _failure(self, error: Exception) -> Failed:
-        if isinstance(error, Retry):
-            return self._failed(cut(error.reason) or "Retry", error.after)
-        self._context.log.error("failed in attempt %s", self._context.attempt, exc_info=error)
-        return self._failed(reason_of(error), None)
+        alone = _alone(error)
+        try:
+            if isinstance(alone, Retry):
+                return self._failed(cut(alone.reason) or "Retry", alone.after)
+            self._context.log.error("failed in attempt %s", self._context.attempt, exc_info=error)
+            return self._failed(reason_of(alone), None)
+        except Exception:
+            # What describes an error may fail itself.
+            LOG.exception("%s: its failure has no words", self._context.task.id)
+            return Failed(reason=cut(type(alone).__name__))
 
     async def _surrounded(self, arguments: tuple[Any, ...]) -> object:
         if not self._equipment.middleware:
@@ -115,6 +125,13 @@ class Attempt:
         backoff = self._handler.options.backoff
         delay = backoff.delay(self._context.attempt) if backoff is not None else None
         return Failed(reason=reason, retry_after=delay)
+
+
+def _alone(error: Exception) -> Exception:
+    """Give what one task of a group has raised, as if it had been raised without the group."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _report(result: object) -> Completed:

@@ -91,8 +91,10 @@ class Claimer:
             began, finished = loop.time(), self._till.finished()
             self.under_way = ask
             try:
-                # The key makes a repeat hand out the same tasks.
-                claimed = await self._till.client.call(claim(ask))
+                # The key makes a repeat hand out the same tasks. Whether the server is there at
+                # all is not to be learnt at the end of a long wait only.
+                asked = ask if self.reached else replace(ask, wait_seconds=0)
+                claimed = await self._till.client.call(claim(asked))
             except OrchestrionError as error:
                 if await self._refused(error, finished):
                     ask = self._ask(count)
@@ -131,7 +133,8 @@ class Claimer:
         if not isinstance(error, APIError):
             raise error
         self._till.tally.refused[error.code] += 1
-        if error.status >= _FAULT:
+        # What is not the server's own answer comes from something before it.
+        if error.status >= _FAULT or not error.refusal.own:
             await self._wait_away(error, error.retry_after)
             return False
         self.under_way = None

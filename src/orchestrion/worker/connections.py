@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +21,14 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     talking: Callable[[], AsyncOrchestrion]
     beating: Callable[[], Orchestrion]
     clock: Callable[[], float] = time.monotonic
+
+    def __repr__(self) -> str:
+        # What makes the clients holds the key.
+        return f"{type(self).__name__}()"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Give nothing to who prints it in colours."""
+        return []
 
 
 def connections_to(url: str | None, api_key: str | None) -> Connections:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from orchestrion.client.errors import APIError, OrchestrionError
 from orchestrion.worker.pausing import Pauses
@@ -18,13 +19,15 @@ _OVER: Final = frozenset({404, 409})
 _TOO_MANY: Final = 429
 _FAULT: Final = 500
 _UNAUTHORIZED: Final = 401
+_TOO_LARGE: Final = 413
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """One ending on its way."""
+    """One ending on its way; `last`: after this try nothing more is expected of it."""
 
     work: Work
     item: bytes
+    last: bool = False
 
 
 # Gives for each ending what it was refused with, or None.
@@ -45,7 +48,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery:
-    """Sends one kind of ending; repeats until it is answered or the lease is over."""
+    """Sends one kind of ending; repeats until it is answered, or once after the lease."""
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
@@ -102,10 +105,10 @@ class Delivery:
         """Tell whether this was the last word on an ending."""
         if error is None:
             self._ways.delivered(parcel.work)
-        elif error.status in _OVER:
-            self._ways.over(parcel.work, error.message)
         elif _may_pass(error):
             return False
+        elif error.status in _OVER:
+            self._ways.over(parcel.work, error.message)
         else:
             self._ways.refused(parcel.work, error)
         return True
@@ -117,6 +120,9 @@ class Delivery:
         for parcel in reversed(batch):
             if parcel.work.kept.remaining > 0:
                 self._parcels.appendleft(parcel)
+            elif not parcel.last:
+                # It may have been taken, and be why the lease is over: the repeat tells.
+                self._parcels.appendleft(replace(parcel, last=True))
             else:
                 self._ways.over(parcel.work, f"the server could not be told: {error}")
         if self._parcels:
@@ -125,4 +131,6 @@ class Delivery:
 
 
 def _may_pass(error: APIError) -> bool:
+    if not error.refusal.own and error.status != _TOO_LARGE:
+        return True  # Something on the way answers for a server that is away.
     return error.status in (_TOO_MANY, _UNAUTHORIZED) or error.status >= _FAULT

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -82,7 +83,8 @@ class Office:
         self._messages.append(message)
         if not self._poked:
             self._poked = True
-            self._loop.call_soon_threadsafe(self._read)
+            with suppress(RuntimeError):  # The shift is over: nobody asks any more.
+                self._loop.call_soon_threadsafe(self._read)
 
     async def ready(self) -> None:
         """Wait until more may be claimed."""

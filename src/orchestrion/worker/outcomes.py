@@ -1,7 +1,10 @@
 """What a handler may return or raise to say how its attempt ends."""
 
+import math
 import random
 from collections.abc import Mapping
+from datetime import timedelta
+from numbers import Real
 from typing import Any, Final
 
 import msgspec
@@ -17,14 +20,15 @@ EXPONENT_MAX: Final = 64
 class Retry(Exception):
     """Raised by a handler: fail this attempt, and hand the task out again after `after` seconds.
 
-    Without `after` the handler's `backoff` decides; without that it is claimable at once. On the
-    last attempt the task goes to `dead_letter`.
+    `after` may be a timedelta. Without it the handler's `backoff` decides; without that it is
+    claimable at once. On the last attempt the task goes to `dead_letter`. Raises TypeError for an
+    `after` that is no duration, ValueError for one that is not finite.
     """
 
-    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
+    def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.after = after
+        self.reason = str(reason)
+        self.after = None if after is None else _duration(after)
 
 
 class LeaseLost(OrchestrionError):
@@ -59,6 +63,16 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             1 - self.jitter, 1 + self.jitter
         )
         return seconds(min(varied, self.max))
+
+
+def _duration(after: float | timedelta) -> float:
+    if isinstance(after, timedelta):
+        return after.total_seconds()
+    if not isinstance(after, Real) or isinstance(after, bool):
+        raise TypeError(f"after is a number of seconds or a timedelta, not {after!r}")
+    if not math.isfinite(after):
+        raise ValueError(f"after is a number of seconds or a timedelta, not {after!r}")
+    return float(after)
 
 
 def seconds(delay: float) -> int:

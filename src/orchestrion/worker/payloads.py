@@ -6,10 +6,11 @@ from typing import Any, Final, get_origin, is_typeddict
 
 import msgspec
 
+from orchestrion.client.payload import encoded_object
+
 Convert = Callable[[dict[str, Any]], Any]
 
 _UNTYPED: Final = (Any, object, dict, Mapping, None)
-_ENCODER: Final = msgspec.json.Encoder()
 
 
 class InvalidPayload(Exception):
@@ -36,17 +37,15 @@ def converter(annotation: Any) -> Convert:  # noqa: ANN401 - an annotation may b
     return _by_conversion(annotation)
 
 
-def encoded(result: object) -> bytes | None:
+def encoded(result: Any) -> bytes | None:  # noqa: ANN401 - a handler may return anything
     """Write a handler's result as a JSON object; raises TypeError if it is none.
 
-    None stays None: a task may be completed without a result.
+    Raises ValueError for numbers that JSON cannot say. None stays None: a task may be completed
+    without a result.
     """
     if result is None:
         return None
-    if hasattr(result, "model_dump_json"):
-        text = bytes(result.model_dump_json().encode())
-    else:
-        text = _ENCODER.encode(result)
+    text = bytes(encoded_object(result))
     if not text.startswith(b"{"):
         raise TypeError(f"a handler returns an object or None, not {type(result).__name__}")
     return text

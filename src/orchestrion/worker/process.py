@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
 from orchestrion.client.errors import APIError, ConfigurationError
 from orchestrion.worker.signals import heard
+from orchestrion.worker.watchdog import Watchdog, Watched
 
 USAGE: Final = 2
 UNAUTHORIZED: Final = 5
@@ -16,12 +18,16 @@ LOG: Final = logging.getLogger("orchestrion")
 _UNAUTHORIZED_STATUS: Final = 401
 
 
-class Runs(Protocol):
+def nothing() -> None:
+    """Do nothing."""
+
+
+class Runs(Watched, Protocol):
     """What is run: a Worker."""
 
     async def serve(self) -> None: ...
     def check(self) -> None: ...
-    def leave(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 def run_process(worker: Runs) -> None:
@@ -39,11 +45,24 @@ def run_process(worker: Runs) -> None:
         _exit(str(error), USAGE, error)
 
 
-def serve_until_signal(worker: Runs) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; raises as `Worker.serve` does."""
+def serve_until_signal(worker: Runs, last: Callable[[], None] = nothing) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; raises as `Worker.serve` does.
+
+    Once told to stop, the process ends whatever hangs; `last` is called where that, or a second
+    signal, ends it at once.
+    """
     _configure_log()
-    with heard(worker.leave):
-        asyncio.run(worker.serve())
+    watchdog = Watchdog(worker, last)
+
+    def stop() -> None:
+        watchdog.arm()
+        worker.stop()
+
+    with heard(stop, last):
+        try:
+            asyncio.run(worker.serve())
+        finally:
+            watchdog.disarm()
 
 
 def _exit(said: str, code: int, error: Exception) -> NoReturn:

@@ -14,8 +14,9 @@ import msgspec
 from orchestrion.worker.context import Context
 from orchestrion.worker.outcomes import Retry
 
-# Between the request to end and the end.
+# Between the request to end and the end; and between the end and that of its output.
 END_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.02
 OUTPUT_BYTES_MAX: Final = 1_048_576
 # How much of standard error is kept to find its last line in.
 TAIL_BYTES: Final = 4_096
@@ -33,6 +34,12 @@ class Program:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = tuple(command)
+        self._running: set[int] = set()
+
+    def end_at_once(self) -> None:
+        """End all commands that run, and what they have started; from any thread."""
+        for leader in tuple(self._running):
+            _signal(leader, signal.SIGKILL)
 
     async def __call__(self, payload: dict[str, Any], ctx: Context) -> dict[str, Any] | None:
         """Run the command once."""
@@ -44,12 +51,14 @@ class Program:
             env={**os.environ, **variables(ctx)},
             start_new_session=True,
         )
+        self._running.add(process.pid)
         try:
-            output, tail = await _talk(process, msgspec.json.encode(payload))
-            code = await process.wait()
+            output, tail, code = await _talk(process, msgspec.json.encode(payload))
         except BaseException:
             await _end(process)
             raise
+        finally:
+            self._running.discard(process.pid)
         if code != 0:
             raise Retry(_last_line(tail) or _how_it_ended(code))
         return _result(output)
@@ -64,15 +73,38 @@ def variables(ctx: Context) -> Mapping[str, str]:
     }
 
 
-async def _talk(process: Process, text: bytes) -> tuple[bytes, bytes]:
+async def _talk(process: Process, text: bytes) -> tuple[bytes, bytes, int]:
+    """Give what it printed, the last of its standard error, and its exit code."""
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    output, tail = bytearray(), bytearray()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_write(process.stdin, text))
-        output = group.create_task(_read(process.stdout))
-        tail = group.create_task(_pass_on(process.stderr))
-    return output.result(), tail.result()
+        streams = (
+            group.create_task(_write(process.stdin, text)),
+            group.create_task(_read(process.stdout, output)),
+            group.create_task(_pass_on(process.stderr, tail)),
+        )
+        code = await _exit_code(process)
+        # What it has left behind may hold them open for as long as it lives.
+        _, held = await asyncio.wait(streams, timeout=END_SECONDS)
+        if held:
+            await _end(process)
+            _, held = await asyncio.wait(held, timeout=END_SECONDS)
+        for each in held:
+            each.cancel()
+    return bytes(output), bytes(tail), code
+
+
+async def _exit_code(process: Process) -> int:
+    # In some releases of Python it waits for the ends of the streams too.
+    ended = asyncio.create_task(process.wait())
+    try:
+        while (code := process.returncode) is None:
+            await asyncio.wait([ended], timeout=LOOK_SECONDS)
+    finally:
+        ended.cancel()
+    return code
 
 
 async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
@@ -83,34 +115,39 @@ async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
     stream.close()
 
 
-async def _read(stream: asyncio.StreamReader) -> bytes:
-    output = bytearray()
+async def _read(stream: asyncio.StreamReader, output: bytearray) -> None:
     while piece := await stream.read(PIECE_BYTES):
         output += piece
         if len(output) > OUTPUT_BYTES_MAX:
             raise Retry(f"The program printed more than {OUTPUT_BYTES_MAX} bytes")
-    return bytes(output)
 
 
-async def _pass_on(stream: asyncio.StreamReader) -> bytes:
-    tail = b""
+async def _pass_on(stream: asyncio.StreamReader, tail: bytearray) -> None:
     while piece := await stream.read(PIECE_BYTES):
         sys.stderr.buffer.write(piece)
         sys.stderr.buffer.flush()
-        tail = (tail + piece)[-TAIL_BYTES:]
-    return tail
+        tail += piece
+        del tail[:-TAIL_BYTES]
 
 
 async def _end(process: Process) -> None:
     """End the whole group: politely, then for good, for not all of it may obey."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
+    _signal(process.pid, signal.SIGTERM)
     with suppress(TimeoutError):
         async with asyncio.timeout(END_SECONDS):
-            await process.wait()
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+            while _signal(process.pid, 0):  # noqa: ASYNC110 - nobody tells of a group
+                await asyncio.sleep(LOOK_SECONDS)
+    _signal(process.pid, signal.SIGKILL)
+    await _exit_code(process)
+
+
+def _signal(leader: int, number: int) -> bool:
+    """Send a signal to a group, 0 to look; tells whether any of it is left."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):  # The latter where nobody has collected them.
+        return False
+    return True
 
 
 def _result(output: bytes) -> dict[str, Any] | None:

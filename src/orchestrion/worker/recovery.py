@@ -39,7 +39,7 @@ async def _insist(client: AsyncOrchestrion, call: Call[T]) -> T:
         try:
             return await client.call(call)
         except APIError as error:
-            if error.status < _FAULT:
+            if error.refusal.own and error.status < _FAULT:
                 raise
             await asyncio.sleep(pauses.next(error.retry_after))
         except OrchestrionError:

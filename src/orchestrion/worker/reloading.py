@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,13 @@ from types import FrameType
 from typing import Final
 
 POLL_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.05
 FILES_MAX: Final = 5_000
 # How much longer than its grace a child may take to end.
-END_SECONDS: Final = 15.0
+END_SECONDS: Final = 20.0
+GRACE_SECONDS_MAX: Final = 600.0
+# As a shell does for a terminal that is closed.
+KINDS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
 
 Moments = dict[str, int]
@@ -35,8 +40,11 @@ def moments(folder: Path) -> Moments:
     return found
 
 
-def run_reloading(command: Sequence[str], folder: Path, grace: float) -> int:
-    """Run a command until a signal, afresh after each change; gives the exit code of the last."""
+def run_reloading(command: Sequence[str], folder: Path, grace: float | None) -> int:
+    """Run a command until a signal, afresh after each change; gives the exit code of the last.
+
+    A second signal ends the child at once. No `grace` is one that only the child knows.
+    """
     told = threading.Event()
     # Compiled files are compared by whole seconds: what changes twice in one would be missed.
     variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -48,8 +56,9 @@ def run_reloading(command: Sequence[str], folder: Path, grace: float) -> int:
                 command, start_new_session=True, env=variables
             )
             changed = _wait(told, child, folder, before)
-            code = _end(child, grace)
-            if not changed:
+            told.clear()
+            code = _end(told, child, grace)
+            if not changed or told.is_set():
                 return code
             sys.stderr.write("orchestrion worker: the source has changed, starting again\n")
 
@@ -71,14 +80,31 @@ def _wait(
     return False
 
 
-def _end(child: "subprocess.Popen[bytes]", grace: float) -> int:
+def end_within(grace: float | None) -> float:
+    """Give the seconds that a child has to end."""
+    return END_SECONDS + (GRACE_SECONDS_MAX if grace is None else grace)
+
+
+def end_with(parent: int) -> None:
+    """Have this process stop once it is nobody's child, as when its parent was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="orchestrion-parent", daemon=True).start()
+
+
+def _end(told: threading.Event, child: "subprocess.Popen[bytes]", grace: float | None) -> int:
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
-    try:
-        return child.wait(grace + END_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
+    limit = time.monotonic() + end_within(grace)
+    while child.poll() is None:
+        if told.wait(LOOK_SECONDS) or time.monotonic() >= limit:
+            child.kill()
+            break
+    return child.wait()
 
 
 @contextmanager
@@ -86,10 +112,9 @@ def _on_signals(told: threading.Event) -> Iterator[None]:
     def on_signal(_: int, __: FrameType | None) -> None:
         told.set()
 
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(kind, on_signal) for kind in kinds]
+    before = [signal.signal(kind, on_signal) for kind in KINDS]
     try:
         yield
     finally:
-        for kind, handler in zip(kinds, before, strict=True):
+        for kind, handler in zip(KINDS, before, strict=True):
             signal.signal(kind, handler)

@@ -32,9 +32,12 @@ Report = Completed | Failed | Released
 
 def reason_of(error: BaseException) -> str:
     """Give the failure reason for an exception: its type and message, cut to what is accepted."""
-    message = str(error)
-    named = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return cut(named)
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception may have no words for itself
+        return cut(name)
+    return cut(f"{name}: {message}" if message else name)
 
 
 def cut(text: str) -> str:

@@ -15,10 +15,10 @@ ENDED_BY_SIGNAL: Final = 128
 
 
 @contextmanager
-def heard(stop: Callable[[], None]) -> Iterator[None]:
+def heard(stop: Callable[[], None], last: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at the first SIGTERM or SIGINT, from a thread; the second ends the process.
 
-    In any other thread than the main one signals are left alone.
+    Before that end it calls `last`. In any other thread than the main one signals are left alone.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,7 +26,7 @@ def heard(stop: Callable[[], None]) -> Iterator[None]:
     ears, mouth = socket.socketpair()
     mouth.setblocking(False)  # noqa: FBT003 - its only argument
     listener = threading.Thread(
-        target=_listen, args=(ears, stop), name="orchestrion-signals", daemon=True
+        target=_listen, args=(ears, stop, last), name="orchestrion-signals", daemon=True
     )
     listener.start()
 
@@ -48,12 +48,13 @@ def heard(stop: Callable[[], None]) -> Iterator[None]:
         ears.close()
 
 
-def _listen(ears: socket.socket, stop: Callable[[], None]) -> None:
+def _listen(ears: socket.socket, stop: Callable[[], None], last: Callable[[], None]) -> None:
     told = False
     while number := ears.recv(1):
         if number[0] not in KINDS:
             continue
         if told:
+            last()
             os._exit(ENDED_BY_SIGNAL + number[0])
         told = True
         stop()

@@ -1,35 +1,29 @@
 """The thread of the office: its own event loop, which no handler can block."""
 
 import asyncio
-import logging
-import os
-import sys
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Final
 
 from orchestrion.worker.shift import Roster, Shift
-
-# How long the handlers' loop may take to notice that all is done, where the process shall end.
-LEAVE_SECONDS: Final = 1.0
-LOG: Final = logging.getLogger("orchestrion.worker")
+from orchestrion.worker.watchdog import Progress
 
 
 class OfficeThread:
     """Runs one shift beside the loop of the handlers."""
 
-    def __init__(self, roster: Roster, floor_loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, roster: Roster, floor_loop: asyncio.AbstractEventLoop, progress: Progress
+    ) -> None:
         self.shift: Shift | None = None
-        # Whether to end the process where a blocked event loop would keep it from its end.
-        self.leaves = False
+        self._progress = progress
         self._roster = roster
         self._floor_loop = floor_loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = False
         self._lock = threading.Lock()
         self._ended: Future[None] = Future()
-        self._noticed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orchestrion-office", daemon=True)
 
     @property
@@ -41,6 +35,7 @@ class OfficeThread:
         """Run the shift to its end; raises what it raised. Cancelled, it stops the shift first."""
         # A running future cannot be cancelled by those who wait for it.
         self._ended.set_running_or_notify_cancel()
+        self._progress.began = True
         self._thread.start()
         try:
             await asyncio.wrap_future(self._ended)
@@ -49,7 +44,7 @@ class OfficeThread:
             await asyncio.wrap_future(self._ended)
             raise
         finally:
-            self._noticed.set()
+            self._progress.noticed = True
 
     def stop(self) -> None:
         """Ask the shift to end; from any thread."""
@@ -65,11 +60,7 @@ class OfficeThread:
             self._ended.set_exception(error)
         else:
             self._ended.set_result(None)
-        if self.leaves and not self._noticed.wait(LEAVE_SECONDS):
-            LOG.warning("the event loop is still blocked: leaving it")
-            logging.shutdown()
-            sys.stderr.flush()
-            os._exit(0)
+        self._progress.ended_at = time.monotonic()
 
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -25,6 +25,7 @@ from orchestrion.worker.shift import Roster
 from orchestrion.worker.tally import Tally
 from orchestrion.worker.thread import OfficeThread
 from orchestrion.worker.threads import Threads
+from orchestrion.worker.watchdog import Progress
 
 TYPE: Final = re.compile(r"[a-zA-Z0-9_-]{1,100}", re.ASCII)
 CONCURRENCY_MAX: Final = 1_000
@@ -83,6 +84,7 @@ class Worker:
         )
         self.connections: Connections = connections_to(url, api_key)
         self.tally = Tally()
+        self.progress = Progress()
         self.health: HealthServer | None = None
         self._handlers: dict[str, Handler] = {}
         self._startup: list[Hook] = []
@@ -90,7 +92,6 @@ class Worker:
         self._middleware: list[Middleware] = []
         self._thread: OfficeThread | None = None
         self._stop_asked = False
-        self._leaves = False
 
     def task(
         self,
@@ -150,6 +151,11 @@ class Worker:
         return shift.keeper if shift is not None else None
 
     @property
+    def grace(self) -> float:
+        """How many seconds a stop waits for handlers."""
+        return self.options.grace
+
+    @property
     def in_flight(self) -> int:
         """How many tasks it holds: handlers that run, and endings not yet confirmed."""
         return self._gauges().running + self._gauges().unsent
@@ -187,13 +193,6 @@ class Worker:
         if self._thread is not None:
             self._thread.stop()
 
-    def leave(self) -> None:
-        """Have it stop, and the process end with it even if a handler blocks the event loop."""
-        self._leaves = True
-        if self._thread is not None:
-            self._thread.leaves = True
-        self.stop()
-
     def check(self) -> None:
         """Raise ValueError without handlers, TypeError for one that cannot be called."""
         if not self._handlers:
@@ -203,6 +202,7 @@ class Worker:
 
     async def _serve(self, *, until_idle: bool) -> None:
         self.check()
+        self.progress = Progress()
         state = State()
         threads = Threads(self.options.concurrency)
         roster = Roster(
@@ -223,8 +223,7 @@ class Worker:
                 stack.push_async_callback(_call, hook, state)
             for hook in self._startup:
                 await _call(hook, state)
-            self._thread = OfficeThread(roster, asyncio.get_running_loop())
-            self._thread.leaves = self._leaves
+            self._thread = OfficeThread(roster, asyncio.get_running_loop(), self.progress)
             if self._stop_asked:
                 self._thread.stop()
             await self._thread.run()
