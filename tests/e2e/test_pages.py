@@ -16,7 +16,7 @@ from orchestrion.settings import Sources, load_settings
 from tests.e2e.pages import Block, blocks_of, pages
 from tests.e2e.serving import serving
 from tests.e2e.typist import Typist
-from tests.ports import free_port
+from tests.ports import free_port, free_ports
 from tests.postgres import HOST, OWNER, PostgresServer
 
 TYPED = {"sh", "console", "python", "sql"}
@@ -28,6 +28,8 @@ PROJECT = "tool"
 # Run by test_examples.py, in one shell, with a look at what they answer.
 PASTED = ("README.md", "$ORCHESTRION_URL")
 
+# Pages start this many workers at most, each with a metrics port after that of the one before.
+WORKERS_SHOWN_MAX = 8
 DATABASE = "orchestrion"
 DEFAULT_URL = "http://127.0.0.1:8080"
 MADE_UP_ACCOUNT = "acct_01M814NJ33M9S346Q3D25VT4F5"
@@ -137,7 +139,7 @@ class Reader:
         self.blocks = [block for block in blocks_of(page) if to_type(block)]
         flags = [*SERVERS.get(page, ()), "--port", str(free_port())]
         served = beside.enter_context(serving(folder / "served.db", *flags))
-        self._real = {"url": served.url(), "port": str(free_port())}
+        self._real = {"url": served.url(), "port": str(free_ports(WORKERS_SHOWN_MAX))}
         variables = {
             "ORCHESTRION_URL": served.url(),
             "ORCHESTRION_API_KEY": served.first_key(),

@@ -29,7 +29,7 @@ _ENDINGS = {signal.SIGTERM: {0}, signal.SIGINT: {0, 130}}
 _PROGRAM = """\
 #!{python}
 import os, signal, subprocess, sys
-from tests.e2e.serving import free_port
+from tests.ports import free_port
 
 command = [sys.executable, "-m", "orchestrion", *sys.argv[1:]]
 if sys.argv[1:2] != ["serve"]:
