@@ -4,8 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
-# A file stays in one process: what its tests share is set up once.
-PYTEST := -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+# A file stays in one process: what its tests share is set up once. In their order, the longest come first.
+PYTEST := -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate

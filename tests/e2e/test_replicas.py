@@ -397,17 +397,15 @@ async def test_three_sweepers_give_each_task_back_once(fleet: Fleet) -> None:
         assert [row[0] for row in back] == sorted(ids)
         # Those that went from one worker to the next without being seen between.
         direct = sum(status == "claimed" for _, _, status in back)
-        assert Counter(row[1:] for row in back) == {
-            (1, "pending"): 200 - direct,
-            (2, "claimed"): direct,
-            (1, "dead_letter"): 100,
-        }
+        # A dict would have to leave out what is not there.
+        assert Counter(row[1:] for row in back) == Counter(
+            {(1, "pending"): 200 - direct, (2, "claimed"): direct, (1, "dead_letter"): 100}
+        )
         now = fleet.fetch(NOW, caller.account_id)
-        assert Counter(now) == {
-            (1, "pending"): 200 - len(retaken),
-            (2, "claimed"): len(retaken),
-            (1, "dead_letter"): 100,
-        }
+        left = 200 - len(retaken)
+        assert Counter(now) == Counter(
+            {(1, "pending"): left, (2, "claimed"): len(retaken), (1, "dead_letter"): 100}
+        )
     fleet.fetch("drop trigger left_lease on tasks")
 
 

@@ -69,6 +69,24 @@ async def test_whether_the_server_answers_is_not_learnt_at_the_end_of_a_long_wai
     assert network.waits[:2] == [0, WAIT_SECONDS]
 
 
+async def test_what_came_behind_an_empty_claim_is_drained_too(local: LocalOrchestrion) -> None:
+    worker = Worker(concurrency=2)
+    network = Network()
+    network.late = True
+
+    @worker.task("parent")
+    async def parent(payload: dict[str, Any]) -> None:
+        if payload["child"]:
+            await until(lambda: network.empty_claims)
+            await local.client.tasks.create("parent", {"child": False})
+
+    await local.client.tasks.create("parent", {"child": True})
+    with through(network, worker, local):
+        await worker.drain()
+
+    assert worker.tally.ended["parent", "completed"] == 2
+
+
 async def test_a_server_that_is_away_for_a_while_needs_no_restart(
     local: LocalOrchestrion, caplog: pytest.LogCaptureFixture
 ) -> None:

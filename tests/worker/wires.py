@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from orchestrion import AsyncOrchestrion, Worker
 from orchestrion.testing import LocalOrchestrion
+from tests.worker.working import LOOK_SECONDS
 
 CLAIM = "/v1/tasks/claim"
 COMPLETE = "/v1/tasks/complete"
@@ -32,6 +33,9 @@ class Network:
         self.refusals: list[httpx2.Response] = []
         # What a gateway answers by itself meanwhile, whatever it is asked.
         self.gateway: int | None = None
+        # Whether the answers of empty claims come only after a completion was answered.
+        self.late = False
+        self.empty_claims = 0
         self.items: list[int] = []
         # How long each claim asked to wait.
         self.waits: list[int] = []
@@ -68,6 +72,10 @@ class NetworkTransport(httpx2.AsyncBaseTransport):
             self._network.items.append(len(json.loads(await request.aread())["items"]))
         answer = await self._local.send(request)
         self._network.answered[path] += 1
+        if path == CLAIM and json.loads(answer.content).get("task", path) is None:
+            self._network.empty_claims += 1
+            while self._network.late and not self._network.answered[COMPLETE]:  # noqa: ASYNC110 - a counter
+                await asyncio.sleep(LOOK_SECONDS)
         if path in self._network.silent:
             await self._network.hang_up.wait()
             raise httpx2.ReadError("the answer is lost")

@@ -41,7 +41,7 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
     """What claimers work with. `ready` is awaited before a claim, `hand_over` after it.
 
     `finished` counts what was finished; `finish` waits until it is more than a count. `empty` is
-    awaited after an empty answer, in place of a pause.
+    awaited after an empty answer, in place of a pause, with the count before the claim.
     """
 
     client: AsyncOrchestrion
@@ -53,7 +53,7 @@ class Till(msgspec.Struct, frozen=True, kw_only=True):
     hand_over: Callable[[Claimed, Lane], Awaitable[None]]
     finished: Callable[[], int]
     finish: Callable[[int], Awaitable[None]]
-    empty: Callable[[Lane], Awaitable[None]] | None = None
+    empty: Callable[[Lane, int], Awaitable[None]] | None = None
 
 
 class Claimer:
@@ -100,7 +100,7 @@ class Claimer:
                     ask = self._ask(count)
                 continue
             self.under_way = None
-            await self._answered(claimed, loop.time() - began)
+            await self._answered(claimed, loop.time() - began, finished)
             return claimed
 
     def _ask(self, count: int) -> Claiming:
@@ -112,7 +112,7 @@ class Claimer:
             idempotency_key=new_key(),
         )
 
-    async def _answered(self, claimed: Claimed, waited: float) -> None:
+    async def _answered(self, claimed: Claimed, waited: float, finished: int) -> None:
         self._back()
         self._lane.idle = not claimed.leases
         self._till.tally.claims["found" if claimed.leases else "empty"] += 1
@@ -120,7 +120,7 @@ class Claimer:
         if claimed.leases or waited >= WAITED_SECONDS:
             self._empty.reset()
         elif self._till.empty is not None:
-            await self._till.empty(self._lane)
+            await self._till.empty(self._lane, finished)
         else:
             # The server did not wait: it is stopping, or too busy, or too old.
             await asyncio.sleep(self._empty.next())

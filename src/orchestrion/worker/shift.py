@@ -149,11 +149,11 @@ class Shift:
             self.stopping.set()
             await _cancelled([stop, *claims])
 
-    async def _rest(self, lane: Lane) -> None:
-        """Stop once every lane was found empty and nothing has ended since."""
+    async def _rest(self, lane: Lane, settled: int) -> None:
+        """Stop once every lane was found empty and nothing has ended since it was asked."""
         office = self.office
         assert office is not None
-        self._idle[lane] = office.settled
+        self._idle[lane] = settled
         while office.in_flight:
             await office.change()
         if all(self._idle.get(each) == office.settled for each in self._lanes):
