@@ -59,10 +59,10 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True):
     separate: Sequence[Round]
     separate_lives: float
 
-    def figures(self, rate: Target | None = None) -> list[Figure]:
+    def figures(self, rate: Target | None = None, against: Target | None = None) -> list[Figure]:
         """Say how many lives it makes, and how many for each that separate requests make."""
         name, lives = self.way.name, self.way.lives
-        compared = ratio(f"{name} ÷ separate", self.rounds, self.separate)
+        compared = ratio(f"{name} ÷ separate", self.rounds, self.separate, against)
         samples = [sample * lives / self.separate_lives for sample in compared.samples]
         return [
             figure(f"{name}, lives/s", "/s", self.rounds, lambda one: one.load.rate * lives, rate),
@@ -109,8 +109,8 @@ def compared(conditions: Conditions, account: Account, served: Served, aims: Aim
         figure("batches, share of the core", "", batches.rounds, lambda one: one.share),
         figure("batches, p99", "ms", batches.rounds, lambda one: one.load.p99_ms),
         *_separate(ALONE, [*batches.separate, *alone.separate]),
-        *alone.figures(),
-        _workers_part(conditions, turn, account, aims),
+        *alone.figures(against=aims.with_next),
+        _workers_part(conditions, turn, account),
     ]
 
 
@@ -132,7 +132,7 @@ def _beside_floor(conditions: Conditions, way: Way, separate: Turn, aims: Aims) 
     ]
 
 
-def _workers_part(conditions: Conditions, turn: Turn, account: Account, aims: Aims) -> Figure:
+def _workers_part(conditions: Conditions, turn: Turn, account: Account) -> Figure:
     """Compare what a worker does of a life, claim and completion, without the creates."""
     effort = conditions.effort
     count = round(STOCK_PER_SECOND * effort.seconds)
@@ -147,7 +147,7 @@ def _workers_part(conditions: Conditions, turn: Turn, account: Account, aims: Ai
         rounds.append(stocked(NEXT))
         separate.append(stocked(ALONE))
     name = f"{NEXT.name} ÷ separate, the worker's part"
-    compared = ratio(name, rounds, separate, aims.with_next)
+    compared = ratio(name, rounds, separate)
     # Two requests there, one here.
     return msgspec.structs.replace(compared, samples=[2 * sample for sample in compared.samples])
 

@@ -315,9 +315,18 @@ def test_nothing_is_renewed_after_the_end(server: Server, clock: Time) -> None:
 
 
 def test_no_thread_runs_before_the_first_lease(server: Server, clock: Time) -> None:
-    Keeper(server.send, clock=clock).close()
+    before = keepers()
+    keeper = Keeper(server.send, clock=clock)
+    try:
+        assert keepers() == before
+        keeper.hold(held())
+        assert len(keepers() - before) == 1
+    finally:
+        keeper.close()
 
-    until(lambda: KEEPER not in {each.name for each in threading.enumerate()})
+
+def keepers() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name == KEEPER}
 
 
 def test_intervals_vary_within_a_tenth() -> None:
