@@ -151,11 +151,9 @@ def everything(client: Orchestrion, type_: str) -> dict[str, Task]:
 
 
 def unfinished(client: Orchestrion, type_: str) -> bool:
-    """Tell whether any task of a type waits or is held."""
-    return any(
-        client.tasks.list(type=type_, status=status, limit=1).items
-        for status in ("claimed", "pending")
-    )
+    """Tell whether any task of a type waits or is held, both counted at one moment."""
+    (found,) = (counted for counted in client.stats().types if counted.type == type_)
+    return found.counts.pending + found.counts.claimed > 0
 
 
 class Slaughter:

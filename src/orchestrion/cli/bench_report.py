@@ -52,7 +52,7 @@ def report(mode: str, url: str, load: Load, outcome: Outcome) -> Report:
         machine=platform.machine(),
         load=load,
         tasks=outcome.tasks,
-        seconds=round(outcome.seconds, 3),
+        seconds=round(outcome.seconds, 6),
         tasks_per_second=round(outcome.tasks / seconds, 1),
         calls_per_second=outcome.calls and round(outcome.calls / seconds, 1),
         latencies_ms=outcome.latencies,
