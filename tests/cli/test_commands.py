@@ -122,3 +122,18 @@ def test_the_page_names_every_command_and_option() -> None:
 
     for path in ALL:
         assert not path or f" {' '.join(path)}\n" in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "next_step"),
+    [
+        ("taks", "orchestrion tasks --help"),
+        ("tasks lst", "orchestrion tasks list --help"),
+        ("zzz", "orchestrion --help"),
+    ],
+)
+def test_a_mistyped_command_is_told_what_was_meant(typed: str, next_step: str) -> None:
+    answer = CliRunner().invoke(main, typed.split())
+
+    assert answer.exit_code == 2
+    assert answer.stderr.endswith(f"next: {next_step}\n")

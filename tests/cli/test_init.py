@@ -15,7 +15,7 @@ from tests.e2e.pages import Block
 from tests.e2e.serving import PATIENCE_SECONDS, clean_variables
 from tests.e2e.typist import Typist
 
-FILES = (".env", "AGENTS.md", "worker.py")
+FILES = (".env", ".gitignore", "AGENTS.md", "worker.py")
 NO_KEY = {"ORCHESTRION_API_KEY": ""}
 
 
@@ -47,11 +47,11 @@ def settings_in(folder: Path) -> dict[str, str]:
 # --- what is written
 
 
-def test_three_files_are_written(caller: Caller, folder: Path) -> None:
+def test_four_files_are_written(caller: Caller, folder: Path) -> None:
     said = caller.json("init", str(folder))
 
     assert tuple(contents(folder)) == FILES
-    assert said["files"] == dict.fromkeys(("worker.py", ".env", "AGENTS.md"), "written")
+    assert said["files"] == dict.fromkeys(FILES, "written")
     assert said["has_key"] is True
 
 
@@ -93,6 +93,7 @@ def test_the_files_are_shown_on_a_terminal(caller: Caller, folder: Path) -> None
     assert [line.split()[:2] for line in shown.splitlines()[1:]] == [
         ["worker.py", "written"],
         [".env", "written"],
+        [".gitignore", "written"],
         ["AGENTS.md", "written"],
     ]
 
@@ -141,6 +142,28 @@ def test_a_file_that_is_there_is_kept(caller: Caller, folder: Path, name: str) -
     assert (folder / name).read_text("utf-8") == "mine\n"
     assert said["files"][name] == "kept"
     assert tuple(contents(folder)) == FILES
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        ("build/\n", "build/\n.env\n"),
+        ("build/", "build/\n.env\n"),
+        ("/.env\n", "/.env\n"),
+        (".env\n", ".env\n"),
+        (".env.local\n", ".env.local\n.env\n"),
+    ],
+)
+def test_the_settings_are_kept_out_of_git(
+    caller: Caller, folder: Path, there: str, after: str
+) -> None:
+    folder.mkdir()
+    (folder / ".gitignore").write_text(there, "utf-8")
+
+    said = caller.json("init", str(folder))
+
+    assert (folder / ".gitignore").read_text("utf-8") == after
+    assert said["files"][".gitignore"] == ("kept" if there == after else "appended")
 
 
 def test_force_writes_it_anew(caller: Caller, folder: Path) -> None:

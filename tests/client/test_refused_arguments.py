@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_a_wait_that_is_no_number(client: Orchestrion, network: Network) -> None
         client.tasks.wait(TASK_ID, timeout=math.nan)
     with pytest.raises(ValueError, match=r"nan .* seconds"), client.claim(FAR, wait=math.nan):
         pytest.fail("the block must not run")
+
+    assert network.requests == []
+
+
+def test_a_new_task_that_is_none(client: Orchestrion, network: Network) -> None:
+    mistaken: Any = {"type": FAR, "payload": {}}
+
+    with pytest.raises(TypeError, match="create_many takes NewTask, not dict"):
+        client.tasks.create_many([mistaken])
 
     assert network.requests == []
 

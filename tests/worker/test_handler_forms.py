@@ -290,6 +290,15 @@ def test_a_type_has_one_handler() -> None:
         worker.task("job")(takes_model)
 
 
+def test_a_handler_without_a_type_is_refused() -> None:
+    worker = Worker()
+
+    with pytest.raises(
+        TypeError, match=r'name the type of the tasks: @worker\.task\("some-type"\)'
+    ):
+        worker.task(takes_struct)  # type: ignore[arg-type] # what forgotten parentheses come to
+
+
 def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="concurrency"):
         Worker(concurrency=0)

@@ -1,6 +1,8 @@
 """The command line: a command's module is imported only when that command is typed."""
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +13,8 @@ from orchestrion import __version__
 from orchestrion.cli.refusals import WrongUsage
 
 TYPED = "orchestrion.typed"
+# How Click says it.
+_UNKNOWN = re.compile(r"No such command '(.+)'\.", re.DOTALL)
 
 # What each command says of itself in short: the list of them is shown without importing any.
 ABOUT: Mapping[str, str] = MappingProxyType(
@@ -83,7 +87,17 @@ def _wrong(error: click.UsageError, path: str) -> click.ClickException:
         return error
     # An option without its argument does not say whose it is.
     named = path if error.ctx is None else error.ctx.command_path
-    return WrongUsage(error.format_message(), f"{named} --help")
+    return WrongUsage(error.format_message(), f"{named} {_likely(error) or '--help'}")
+
+
+def _likely(error: click.UsageError) -> str | None:
+    """Give the command that was probably meant, where there is none of that name."""
+    mistyped = _UNKNOWN.fullmatch(error.message)
+    group = error.ctx and error.ctx.command
+    if not mistyped or not error.ctx or not isinstance(group, click.Group):
+        return None
+    close = get_close_matches(mistyped[1], group.list_commands(error.ctx), n=1)
+    return f"{close[0]} --help" if close else None
 
 
 def _named(ctx: click.Context) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from orchestrion.cli.init_files import EVERYBODY, OWNER_ONLY, Fate, add_section, write
+from orchestrion.cli.init_files import EVERYBODY, OWNER_ONLY, Fate, add_line, add_section, write
 from orchestrion.cli.init_texts import ENVIRONMENT, ENVIRONMENT_WITHOUT_KEY, WORKER
 from orchestrion.cli.options import at_server
 from orchestrion.cli.printing import Rows, Shape
@@ -16,6 +16,7 @@ from orchestrion.cli.refusals import Refusal
 from orchestrion.client.errors import APIError, ConnectionFailed
 
 WORKER_FILE, ENVIRONMENT_FILE, GUIDE_FILE = "worker.py", ".env", "AGENTS.md"
+IGNORED_FILE = ".gitignore"
 
 
 class _Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,8 @@ def init(session: Session, /, *, folder: Path, force: bool) -> None:
     """Write a worker, its settings and a part of AGENTS.md to DIR, this folder unless named.
 
     What is there is kept. The settings get the key you have, else one that is registered at the
-    server, else a place for it. AGENTS.md is made or added to, once.
+    server, else a place for it. AGENTS.md is made or added to, once; .gitignore keeps the settings
+    out of git.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,10 @@ def _written(session: Session, folder: Path, *, force: bool) -> _Started:
         files[ENVIRONMENT_FILE] = write(environment, text, mode=OWNER_ONLY, force=force)
     else:
         files[ENVIRONMENT_FILE] = Fate.KEPT
+    # Before a key is committed by mistake.
+    files[IGNORED_FILE] = add_line(
+        folder / IGNORED_FILE, ENVIRONMENT_FILE, same_as=(f"/{ENVIRONMENT_FILE}",)
+    )
     files[GUIDE_FILE] = add_section(folder / GUIDE_FILE, force=force)
     has_key = None if files[ENVIRONMENT_FILE] is Fate.KEPT else key is not None
     return _Started(folder=str(folder), files=files, has_key=has_key)

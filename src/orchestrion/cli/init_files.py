@@ -1,6 +1,7 @@
 """Writes files without ever losing one that is there."""
 
 import os
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +32,16 @@ def write(file: Path, text: str, *, mode: int, force: bool) -> Fate:
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text)
     return Fate.WRITTEN
+
+
+def add_line(file: Path, line: str, *, same_as: Collection[str]) -> Fate:
+    """Append a line unless it, or one that does the same, is there."""
+    there = file.read_text("utf-8") if file.exists() else ""
+    if not {line, *same_as}.isdisjoint(there.splitlines()):
+        return Fate.KEPT
+    gap = "\n" if there and not there.endswith("\n") else ""
+    _append(file, f"{gap}{line}\n")
+    return Fate.APPENDED if there else Fate.WRITTEN
 
 
 def add_section(file: Path, *, force: bool) -> Fate:

@@ -40,8 +40,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def create_many(items: Iterable[NewTask], now: datetime | None = None) -> Batch:
     """Create tasks; each has a key of its own, which makes a repeat harmless."""
-    written = (Item(encoded(creation(item, now))) for item in items)
-    return Batch(path="/v1/tasks/batch", items=written)
+    return Batch(path="/v1/tasks/batch", items=(_new(item, now) for item in items))
 
 
 def complete_many(items: Iterable[Completion]) -> Batch:
@@ -172,6 +171,12 @@ def _parts(items: Iterable[Item]) -> Iterator[list[Item]]:
         size += more
     if held:
         yield held
+
+
+def _new(task: NewTask, now: datetime | None) -> Item:
+    if not isinstance(task, NewTask):
+        raise TypeError(f"create_many takes NewTask, not {type(task).__name__}")
+    return Item(encoded(creation(task, now)))
 
 
 def _call(path: str, items: Sequence[Item]) -> Call[list[Outcome]]:

@@ -109,6 +109,8 @@ class Worker:
         TypeError for a function that cannot be a handler, ValueError for no type, or one
         registered twice.
         """
+        if callable(task_type):
+            raise TypeError('name the type of the tasks: @worker.task("some-type")')
         options = HandlerOptions(timeout=timeout, backoff=backoff, max_in_flight=max_in_flight)
 
         def register(function: Function) -> Function:
