@@ -79,6 +79,28 @@ async def test_backoff_grows_with_the_attempts(local: LocalOrchestrion) -> None:
     assert rests == [10, 30, 50, 50]
 
 
+async def test_a_failed_task_rests_unless_told_otherwise(local: LocalOrchestrion) -> None:
+    worker = Worker()
+
+    @worker.task("rests")
+    async def rests() -> None:
+        raise ValueError("no")
+
+    @worker.task("hurries", backoff=None)
+    async def hurries() -> None:
+        raise ValueError("no")
+
+    rested = await local.client.tasks.create("rests", {}, max_attempts=3)
+    hurried = await local.client.tasks.create("hurries", {}, max_attempts=3)
+    await local.drain(worker)
+
+    waiting = await local.client.tasks.get(rested.id)
+    assert (waiting.status, waiting.attempt_count) == ("pending", 1)
+    assert waiting.scheduled_at is not None
+    assert (waiting.scheduled_at - local.clock.now()).total_seconds() == 1
+    assert (await local.client.tasks.get(hurried.id)).status == "dead_letter"
+
+
 def test_backoff_varies_within_its_bounds() -> None:
     backoff = Backoff(initial=100, factor=2, max=300, jitter=0.2)
 

@@ -20,9 +20,9 @@ EXPONENT_MAX: Final = 64
 class Retry(Exception):
     """Raised by a handler: fail this attempt, and hand the task out again after `after` seconds.
 
-    `after` may be a timedelta. Without it the handler's `backoff` decides; without that it is
-    claimable at once. On the last attempt the task goes to `dead_letter`. Raises TypeError for an
-    `after` that is no duration, ValueError for one that is not finite.
+    `after` may be a timedelta. Without it the handler's `backoff` decides; if that is None
+    it is claimable at once. On the last attempt the task goes to `dead_letter`. Raises TypeError
+    for an `after` that is no duration, ValueError for one that is not finite.
     """
 
     def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
@@ -63,6 +63,10 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             1 - self.jitter, 1 + self.jitter
         )
         return seconds(min(varied, self.max))
+
+
+# What fails at once would else use all attempts up at once.
+BACKOFF: Final = Backoff(initial=1.0)
 
 
 def _duration(after: float | timedelta) -> float:

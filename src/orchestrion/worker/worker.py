@@ -19,7 +19,7 @@ from orchestrion.worker.context import State
 from orchestrion.worker.handler import Handler, HandlerOptions
 from orchestrion.worker.health import Condition, HealthServer
 from orchestrion.worker.metrics import Gauges, registry_of
-from orchestrion.worker.outcomes import Backoff
+from orchestrion.worker.outcomes import BACKOFF, Backoff
 from orchestrion.worker.process import run_process
 from orchestrion.worker.shift import Roster
 from orchestrion.worker.tally import Tally
@@ -99,15 +99,15 @@ class Worker:
         /,
         *,
         timeout: float | None = None,
-        backoff: Backoff | None = None,
+        backoff: Backoff | None = BACKOFF,
         max_in_flight: int | None = None,
     ) -> Callable[[Function], Function]:
         """Register a function for a type of tasks; it stays the function it is.
 
-        `timeout` in seconds for one attempt; `backoff` is how long a failed task rests, not at
-        all unless given; `max_in_flight`: attempts of this type at once in this worker. Raises
-        TypeError for a function that cannot be a handler, ValueError for no type, or one
-        registered twice.
+        `timeout` in seconds for one attempt; `backoff` is how long a failed task rests: 1 s, then
+        twice as long each time unless given, not at all if None; `max_in_flight`: attempts of this
+        type at once in this worker. Raises TypeError for a function that cannot be a handler,
+        ValueError for no type, or one registered twice.
         """
         if callable(task_type):
             raise TypeError('name the type of the tasks: @worker.task("some-type")')
