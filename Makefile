@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
+SOAK_REPORT ?= docs/soak.json
+EXAMPLES ?= 10000
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
 # A file stays in one process: what its tests share is set up once. In their order, the longest come first.
 PYTEST := -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
@@ -12,7 +14,8 @@ PINS := uv --no-config pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-fast check bench bench-postgres bloat-postgres contract lint types imports fresh unit coverage pins clean wrk \
-	pgbouncer chromium faults-postgres test-postgres
+	pgbouncer chromium faults-postgres test-postgres overload timing chaos mutants soak model statemachine crash-images \
+	fuzz bombs canaries
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -47,6 +50,39 @@ bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under l
 
 faults-postgres: .venv/.dev wrk  ## Hurt PostgreSQL under load; print how soon and how well it comes back
 	@$(BIN)/python -m benchmarks.faults
+
+overload: .venv/.dev  ## Bring three times the clients the service can serve; print what it keeps up: 8 minutes
+	@$(BIN)/python -m benchmarks.overload
+
+timing: .venv/.dev  ## Compare how long answers about unknown and foreign ids and keys take
+	@$(BIN)/python -m benchmarks.timing
+
+chaos: .venv/.dev  ## Kill, pause, cut off and starve servers under load on both databases; check all that was answered
+	@$(BIN)/python -m tests.chaos
+
+mutants: .venv/.dev  ## Break the service in sixteen ways; each must be caught
+	@$(BIN)/python -m tests.chaos.all_mutants
+
+soak: .venv/.dev  ## Chaos for SOAK_HOURS (4), continued where it was interrupted; report in SOAK_REPORT
+	@$(BIN)/python -m tests.chaos.soak --report $(SOAK_REPORT)
+
+model: .venv/.dev  ## Walk through every world of one task and two workers, with larger bounds than the tests
+	@$(BIN)/python -m tests.model
+
+statemachine: .venv/.dev  ## Random lives of tasks against a model, EXAMPLES (10000) of them
+	@ORCHESTRION_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --quiet -o faulthandler_timeout=0 tests/statemachine
+
+crash-images: .venv/.dev  ## Cut the power of SQLite in 10,000 places
+	@$(BIN)/python -m tests.crash --images 10000
+
+fuzz: .venv/.dev  ## Send requests made up from the schema for half an hour
+	@$(BIN)/python -m tests.fuzz --minutes 30
+
+bombs: .venv/.dev  ## Send the dearest bodies there are beside a well-behaved client; compare what it waits
+	@$(BIN)/python -m tests.fuzz.bombs
+
+canaries: .venv/.dev  ## Look for anything of one account in what others are told, over 50,000 operations
+	@$(BIN)/python -m tests.security.canaries --operations 50000
 
 contract: .venv/.dev  ## Regenerate the documents that derive from the code
 	@$(BIN)/python -m orchestrion.cli.documents

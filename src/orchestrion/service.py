@@ -43,6 +43,7 @@ from orchestrion.core.plans import SELF_HOSTED, Catalogue
 from orchestrion.core.purchasing import for_sale
 from orchestrion.engine.asked import Asked
 from orchestrion.engine.checkout import Checkout, Landing, Till
+from orchestrion.engine.door import Door, DoorLimits
 from orchestrion.engine.lookout import Lookout
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.overload import QueueLimits
@@ -74,6 +75,7 @@ class ServiceOptions(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Sequence[str] = ()
     artifact_base_url: str = "https://api.outputlayer.dev"
     queue: QueueLimits = QueueLimits()
+    door: DoorLimits = DoorLimits()
     # Whether PayPal's events are taken, where there are payments.
     payment_events: bool = False
     # Where people come back to from paying.
@@ -110,6 +112,9 @@ class Service:
         self.turns = Turns(around.reader)
         self.statistics = Statistics(around.reader, around.clock)
         self.asked = Asked(around.clock, self.waiters)
+        self.door = Door(
+            options.door, around.clock, around.observer, lambda: self.waiters.room.taken
+        )
         self.authenticator = Authenticator(around.reader, around.clock)
         self.key_watch = KeyWatch(self.authenticator, around.observer)
         self.limiter = Limiter(options.catalogue, around.clock)
@@ -198,6 +203,7 @@ class Service:
             mint=self.mint,
             clock=self.around.clock,
             observer=self.around.observer,
+            door=self.door,
         )
         return create_app(self._handlers(), reception, self.options.cors_origins)
 

@@ -244,7 +244,7 @@ async def test_a_full_queue_turns_creates_away_first_and_lease_holders_last(
         assert {answer.status_code for answer in answers} == {200, 201}
         for refusal in refusals:
             answer = refused(refusal, 503, "server_error")
-            assert refusal.headers["retry-after"] == "1"
+            assert refusal.headers["retry-after"] in {"1", "2", "3"}
             assert answer["agent_contract"]["retryable"] is True
         assert len(service.observer.refusals) == len(refusals)
         ok(await caller.do("complete", held[3]))

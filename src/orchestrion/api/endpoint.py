@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from orchestrion.core.limits import PAYMENTS_WAIT_SECONDS, SERVER_ERROR_WAIT_SEC
 from orchestrion.core.operations import Access, Allowance, Operation
 from orchestrion.core.outcomes import Rejection, Situation, Window
 from orchestrion.core.strict_json import Malformed
+from orchestrion.engine.door import Door, Errand
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.ports import Clock, Observer, RequestRecord
 
@@ -32,7 +34,25 @@ Handler = Callable[[Request], Awaitable[Response]]
 _INBOUND_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _BY_KEY = frozenset({Allowance.READS, Allowance.MUTATIONS, Allowance.HEARTBEATS})
 _BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION, Allowance.EVENTS})
-
+# What may be turned away under overload. Never here: what the holder of a lease asks, what tells
+# of payments, health, and documents, which cost next to nothing.
+_ERRANDS: Final[Mapping[str, Errand]] = MappingProxyType(
+    {
+        **dict.fromkeys(("list_tasks", "get_stats"), Errand.LIST),
+        **dict.fromkeys(
+            ("create_task", "create_tasks", "register_key", "start_checkout"), Errand.CREATE
+        ),
+        **dict.fromkeys(
+            ("claim_next_task", "claim_task", "cancel_task", "requeue_task"), Errand.CLAIM
+        ),
+        **dict.fromkeys(
+            ("check_task_status", "wait_for_tasks", "explain_task", "check_billing_status"),
+            Errand.GET,
+        ),
+    }
+)
+# These spend their time waiting for PayPal, and hold up nobody meanwhile.
+_ELSEWHERE: Final = frozenset({"start_checkout", "verify_payment", "receive_payment_event"})
 
 # Never sent: what logs and metrics call a request whose caller left before its answer.
 HUNG_UP: Final = 499
@@ -60,6 +80,7 @@ class Reception:
         mint: Mint,
         clock: Clock,
         observer: Observer,
+        door: Door,
     ) -> None:
         self.authenticator = authenticator
         self.limiter = limiter
@@ -68,6 +89,7 @@ class Reception:
         self.mint = mint
         self.clock = clock
         self.observer = observer
+        self.door = door
 
     def request_id(self, headers: Mapping[bytes, bytes]) -> RequestId:
         """Take the caller's id if it is a good one, else make one."""
@@ -87,6 +109,7 @@ class Endpoint:
         self._keyed = operation.access is Access.KEYED
         self._per_key = operation.allowance in _BY_KEY
         self._per_address = operation.allowance in _BY_ADDRESS
+        self._errand = _ERRANDS.get(operation.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and note how it ended; one whose caller hung up has no answer."""
@@ -150,13 +173,23 @@ class Endpoint:
                 request.body = await read_body(
                     request.headers, receive, self._operation.body_bytes_max
                 )
-            return await self._handler(request)
+            return await self._inside(request)
         except ClientDisconnect:
             return _GONE
         except Malformed as error:
             return self._malformed(error, request)
         except Exception as error:  # noqa: BLE001 - the outermost place: a bug ends one request
             return self._broken(error, request)
+
+    async def _inside(self, request: Request) -> Response:
+        if self._operation.name in _ELSEWHERE:
+            return await self._handler(request)
+        door = self._reception.door
+        door.enter()
+        try:
+            return await self._handler(request)
+        finally:
+            door.leave()
 
     async def _admit(self, request: Request, scope: Scope) -> Window | Rejection | None:
         reception, operation = self._reception, self._operation
@@ -172,8 +205,11 @@ class Endpoint:
                     return asked
                 found = asked
             request.principal = found
-            if self._per_key:
-                return reception.limiter.admit_key(operation.allowance, found)
+        # Before anything is counted against a limit, and before the body is read.
+        if self._errand is not None and (refused := reception.door.refused(self._errand)):
+            return refused
+        if self._per_key and request.principal is not None:
+            return reception.limiter.admit_key(operation.allowance, request.principal)
         if self._per_address:
             return reception.limiter.admit_address(operation.allowance, request.address)
         return None

@@ -1,5 +1,6 @@
 """Who is turned away when the queue fills: creates first, then claims, lease holders last."""
 
+import random
 from typing import Final
 
 import msgspec
@@ -31,7 +32,9 @@ from orchestrion.core.purchase_commands import (
 )
 
 OVERLOADED: Final = "The server is overloaded; nothing was changed."
-OVERLOAD_WAIT_SECONDS: Final = 1
+# Whoever was turned away at the same time must not come back at the same time.
+OVERLOAD_WAIT_SECONDS_MIN: Final = 1
+OVERLOAD_WAIT_SECONDS_MAX: Final = 3
 
 
 class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +80,19 @@ class Admission:
         """Refuse the command if the queue is too long for its kind."""
         if waiting < self._queue_max.get(kind_of(command), self._others_max):
             return None
-        return Rejection(
-            code=ErrorCode.SERVER_ERROR,
-            status=503,
-            message=OVERLOADED,
-            wait_seconds=OVERLOAD_WAIT_SECONDS,
-        )
+        return overloaded()
+
+
+def overloaded() -> Rejection:
+    """Turn somebody away, each for a time of its own."""
+    return Rejection(
+        code=ErrorCode.SERVER_ERROR,
+        status=503,
+        message=OVERLOADED,
+        wait_seconds=random.randint(  # noqa: S311 - no secret
+            OVERLOAD_WAIT_SECONDS_MIN, OVERLOAD_WAIT_SECONDS_MAX
+        ),
+    )
 
 
 def kind_of(command: Command) -> type[Command]:
