@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
+CHAOS_SECONDS ?= 120
 SOAK_REPORT ?= docs/soak.json
 EXAMPLES ?= 10000
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
@@ -58,7 +59,7 @@ timing: .venv/.dev  ## Compare how long answers about unknown and foreign ids an
 	@$(BIN)/python -m benchmarks.timing
 
 chaos: .venv/.dev  ## Kill, pause, cut off and starve servers under load on both databases; check all that was answered
-	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.chaos --store both --seconds $(CHAOS_SECONDS)
 
 mutants: .venv/.dev  ## Break the service in sixteen ways; each must be caught
 	@$(BIN)/python -m tests.chaos.all_mutants

@@ -27,6 +27,8 @@ QUICK_ON_POSTGRES: Final = frozenset(
 # What starts many processes or servers, fills a database first, or asks very often.
 FULL_RUNS_ONLY: Final = frozenset(
     {
+        "chaos/test_postgres.py",
+        "chaos/test_sqlite.py",
         "cli/test_bench.py",
         "cli/test_cli_db_copy.py",
         "cli/test_cli_pgbouncer.py",

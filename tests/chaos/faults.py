@@ -1,0 +1,166 @@
+"""What a nemesis does to any service: kills, pauses, bad wires, wrong clocks, full disks, crowds.
+
+Each fault undoes itself; it gives what is worth knowing of it, which becomes part of the history.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from tests.chaos import crowds
+from tests.chaos.client import Client
+from tests.chaos.ground import SQLITE, STORES, Ground
+from tests.chaos.replica import Replica
+from tests.chaos.serving_short import set_clock_off
+from tests.chaos.wires import Mood
+
+# Longer than the longest lease.
+PAUSE_SECONDS: Final = 3.4
+WIRE_SECONDS: Final = 1.2
+FULL_SECONDS: Final = 1.0
+STORM_SECONDS: Final = 1.5
+CLOCK_SECONDS: Final = 1.0
+# A service that goes by its own clock must not be set off further than a schedule may lie behind.
+STEP_SECONDS: Final = (-20.0, -3.0, 4.0, 25.0)
+HOUR_SECONDS: Final = 3_600.0
+
+Details = dict[str, Any]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """What faults are done to, and by which chance."""
+
+    ground: Ground
+    clients: list[Client]
+    chance: random.Random
+
+    @property
+    def anyone(self) -> Replica:
+        """Give some replica."""
+        return self.chance.choice(self.ground.replicas)
+
+    @property
+    def crowd(self) -> list[Client]:
+        """Give some clients, of several accounts."""
+        return self.chance.sample(self.clients, min(4, len(self.clients)))
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the list of faults."""
+
+    id: str
+    name: str
+    happen: Callable[[Field], Awaitable[Details]]
+    stores: tuple[str, ...] = STORES
+
+
+async def kill(field: Field) -> Details:
+    """Kill a server and start it again as its supervisor would."""
+    replica = field.anyone
+    await replica.kill()
+    return {"replica": replica.index, "restarted": await replica.start()}
+
+
+async def stop(field: Field) -> Details:
+    """Ask a server to stop and start it again, as an upgrade does."""
+    replica = field.anyone
+    code = await replica.stop()
+    stopped = time.monotonic_ns()
+    await replica.start()
+    return {"replica": replica.index, "exit": code, "stopped": stopped}
+
+
+async def pause(field: Field) -> Details:
+    """Take the processor from a server for longer than any lease."""
+    replica = field.anyone
+    replica.pause()
+    await asyncio.sleep(PAUSE_SECONDS)
+    replica.resume()
+    return {"replica": replica.index, "seconds": PAUSE_SECONDS}
+
+
+async def lose_answers(field: Field) -> Details:
+    """Drop answers that were on their way."""
+    return await _spoil(field, Mood.LOSES_ANSWERS)
+
+
+async def bad_wire(field: Field) -> Details:
+    """Slow, trickle, cut or reset what goes over the wires."""
+    moods = [Mood.SLOW, Mood.TRICKLES, Mood.CUTS, Mood.RESETS, Mood.DROPS]
+    return await _spoil(field, field.chance.choice(moods))
+
+
+async def _spoil(field: Field, mood: Mood) -> Details:
+    middlemen = [one.middleman for one in field.ground.replicas if one.middleman is not None]
+    before = sum(one.disturbed for one in middlemen)
+    for one in middlemen:
+        one.mood = mood
+    await asyncio.sleep(WIRE_SECONDS)
+    field.ground.calm()
+    return {"mood": mood.value, "pieces": sum(one.disturbed for one in middlemen) - before}
+
+
+async def fill_disk(field: Field) -> Details:
+    """Leave no room on the disk of the database."""
+    disk = field.ground.disk
+    assert disk is not None
+    filled = await asyncio.to_thread(disk.fill)
+    await asyncio.sleep(FULL_SECONDS)
+    disk.free()
+    return {"bytes": filled}
+
+
+async def step_clock(field: Field) -> Details:
+    """Set the wall clock of one server off; where time is the database's, far off."""
+    replica = field.anyone
+    steps = STEP_SECONDS if field.ground.store == SQLITE else (-HOUR_SECONDS, HOUR_SECONDS)
+    seconds = field.chance.choice(steps)
+    set_clock_off(replica.clock, seconds)
+    await asyncio.sleep(CLOCK_SECONDS)
+    return {"replica": replica.index, "seconds": seconds}
+
+
+async def herd(field: Field) -> Details:
+    """Let many leases end together while a crowd polls."""
+    return await crowds.herd(field.chance.choice(field.clients), field.crowd)
+
+
+async def poison(field: Field) -> Details:
+    """Send many broken and large bodies together."""
+    return await crowds.poison(field.crowd)
+
+
+async def storm(field: Field) -> Details:
+    """Let every client repeat at once what fails, while a server is killed."""
+    world = field.clients[0].world
+    world.storm = True
+    try:
+        details = await kill(field)
+        await asyncio.sleep(STORM_SECONDS)
+    finally:
+        world.storm = False
+    return details
+
+
+async def zombies(field: Field) -> Details:
+    """Let workers that lost their leases go on in a crowd."""
+    return await crowds.zombies(field.crowd)
+
+
+KINDS: Final = (
+    Kind(id="F1", name="kill", happen=kill),
+    Kind(id="F1", name="sigterm", happen=stop),
+    Kind(id="F2", name="pause", happen=pause),
+    Kind(id="F3", name="lose answers", happen=lose_answers),
+    Kind(id="F4", name="bad wire", happen=bad_wire),
+    Kind(id="F11", name="full disk", happen=fill_disk, stores=(SQLITE,)),
+    Kind(id="F14", name="clock step", happen=step_clock),
+    Kind(id="F19", name="herd", happen=herd),
+    Kind(id="F20", name="poison", happen=poison),
+    Kind(id="F21", name="retry storm", happen=storm),
+    Kind(id="F24", name="zombies", happen=zombies),
+)
