@@ -82,7 +82,7 @@ fuzz: .venv/.dev  ## Send requests made up from the schema for half an hour
 bombs: .venv/.dev  ## Send the dearest bodies there are beside a well-behaved client; compare what it waits
 	@$(BIN)/python -m tests.fuzz.bombs
 
-canaries: .venv/.dev  ## Look for anything of one account in what others are told, over 50,000 operations
+canaries: .venv/.dev  ## Look for anything of one account in what others are told, over 50,000 operations on each database
 	@$(BIN)/python -m tests.security.canaries --operations 50000
 
 contract: .venv/.dev  ## Regenerate the documents that derive from the code

@@ -1,5 +1,6 @@
 """Exceptions as bounded text without the values of any variable."""
 
+import re
 from collections.abc import Iterator
 from traceback import TracebackException
 
@@ -8,6 +9,8 @@ from orchestrion.observe.redaction import printable_lines
 FRAMES_MAX = 50
 PART_CHARS_MAX = 600
 TRACEBACK_CHARS_MAX = 16_000
+# Behind the first line of its message PostgreSQL quotes the row that it refused.
+_QUOTED = re.compile(r"\n[ |]*(?:DETAIL|HINT|CONTEXT|QUERY):.*", re.DOTALL)
 
 
 def traceback_text(error: BaseException) -> str:
@@ -22,4 +25,5 @@ def traceback_text(error: BaseException) -> str:
 
 def _parts(error: BaseException) -> Iterator[str]:
     for part in TracebackException.from_exception(error, limit=-FRAMES_MAX, compact=True).format():
-        yield part if len(part) <= PART_CHARS_MAX else f"{part[:PART_CHARS_MAX]}…\n"
+        said = _QUOTED.sub("\n", part)
+        yield said if len(said) <= PART_CHARS_MAX else f"{said[:PART_CHARS_MAX]}…\n"

@@ -305,6 +305,17 @@ def a_heartbeat_shortened_the_lease() -> Story:
 
 
 @bad("S11")
+def a_heartbeat_left_no_lease() -> Story:
+    story = told()
+    task = story.create()
+    token = story.claim(task)
+    beat = story.ask("heartbeat", task, lease_token=token)
+    story.told(beat, leaseExpiresAt=None)
+    story.ask("complete", task, lease_token=token)
+    return story
+
+
+@bad("S11")
 def a_heartbeat_after_the_lease() -> Story:
     story = wrong("no lease check")
     task = story.create(leaseDurationSeconds=1)

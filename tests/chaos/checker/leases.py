@@ -237,6 +237,8 @@ def _heartbeats(evidence: Evidence, report: Report, task: str, seen: Sequence[Si
 
 def _misbeaten(beat: Sight, known: int, *, lost: bool) -> str:
     at, ends = beat.shown.beat_at, beat.shown.lease_ends
+    if ends is None:
+        return "a heartbeat left no lease"
     renewed = at + beat.task["leaseDurationSeconds"] * SECOND
     if ends < max(renewed, known):
         return "a heartbeat made the lease shorter than now and its length"
