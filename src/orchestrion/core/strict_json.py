@@ -22,6 +22,7 @@ JsonObject = dict[str, object]
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"?'
 _STRINGS = re.compile(_STRING.encode(), re.DOTALL)
+_FIRST_LOOK_BYTES = 4_096
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TOO_DEEP = b"[" * (BODY_NESTING_MAX + 1)
@@ -139,6 +140,16 @@ def bound_nesting(body: bytes) -> None:
     # Before any recursive parser runs; the two counts settle nearly every body.
     if body.count(b"{") + body.count(b"[") <= BODY_NESTING_MAX:
         return
+    # Most bombs show in their first bytes: the rest of them need not be looked at.
+    if _is_too_deep(body[:_FIRST_LOOK_BYTES]) or (
+        len(body) > _FIRST_LOOK_BYTES and _is_too_deep(body)
+    ):
+        message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
+        raise Malformed(message)
+
+
+def _is_too_deep(body: bytes) -> bool:
+    """Tell whether a body, or the beginning of one, opens more levels than it may."""
     brackets = _outside_strings(body).translate(_ONE_KIND, _NO_BRACKETS)
     # Each turn takes the innermost pairs away, however many they are.
     for _ in range(BODY_NESTING_MAX):
@@ -148,9 +159,7 @@ def bound_nesting(body: bytes) -> None:
             break
     # What is left closes first, where a parser stops, or is only open, or was deeper.
     open_only = len(brackets) > BODY_NESTING_MAX and not brackets.startswith(b"]")
-    if open_only or b"[]" in brackets:
-        message = f"The body is nested deeper than {BODY_NESTING_MAX} levels."
-        raise Malformed(message)
+    return open_only or b"[]" in brackets
 
 
 def _outside_strings(body: bytes) -> bytes:

@@ -67,6 +67,17 @@ def header_refs(*names: str) -> Schema:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
+_MOST = limits.IDEMPOTENCY_KEY_LENGTH_MAX
+# In quotes, or bare. No header begins or ends with a space, and a lone quote quotes nothing.
+_KEY: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": _MOST + len('""'),
+    "pattern": f'^(?:"[ -~]{{1,{_MOST}}}"'
+    f"|[!#-~](?:[ -~]{{0,{_MOST - 2}}}[!-~])?"
+    f'|"(?:[ -~]{{0,{_MOST - 2}}}[!#-~])?)$',
+}
+
 PARAMETERS: Schema = {
     "RequestId": {
         "name": "X-Request-Id",
@@ -81,11 +92,7 @@ PARAMETERS: Schema = {
         "in": "header",
         "description": "The same as idempotencyKey in the body, bare or in double quotes. If both "
         "are sent they must be equal.",
-        "schema": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": limits.IDEMPOTENCY_KEY_LENGTH_MAX + len('""'),
-        },
+        "schema": _KEY,
         "example": "report-2026-11-22",
     },
     "ClaimKey": {
@@ -94,11 +101,7 @@ PARAMETERS: Schema = {
         "description": "Your own name for this claim, bare or in double quotes. Sent again with "
         "the same request while the lease lives, it answers the same task and lease_token; no "
         "further task is claimed. Keys of claims and of creates do not meet.",
-        "schema": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": limits.IDEMPOTENCY_KEY_LENGTH_MAX + len('""'),
-        },
+        "schema": _KEY,
         "example": "worker-1-claim-7",
     },
     "TraceParent": {

@@ -6,45 +6,57 @@ from types import MappingProxyType
 from orchestrion.api.schema.shapes import Schema
 from orchestrion.core.operations import Operation
 
-_TASK_ID = "$response.body#/id"
-_CLAIMED_ID = "$response.body#/task/id"
-_TOKEN: Schema = {"lease_token": "$response.body#/lease_token"}
+_TASK = "$response.body#/id"
+_CLAIMED = "$response.body#/task/id"
+# A claim shows the token; a heartbeat was sent it, and does not repeat it.
+_SHOWN: Schema = {"lease_token": "$response.body#/lease_token"}
+_SENT: Schema = {"lease_token": "$request.body#/lease_token"}
 
 
-def _link(operation: str, description: str, task_id: str = _TASK_ID) -> Schema:
+def _link(operation: str, description: str, task: str = _TASK) -> Schema:
+    return {"operationId": operation, "description": description, "parameters": {"id": task}}
+
+
+def _held(task: str, token: Schema) -> Schema:
+    """What the holder of a lease can do."""
     return {
-        "operationId": operation,
-        "description": description,
-        "parameters": {"id": task_id},
+        "heartbeat": {**_link("heartbeat", "Keep the lease.", task), "requestBody": token},
+        "complete": {**_link("complete_task", "Finish the task.", task), "requestBody": token},
+        "fail": {**_link("fail_task", "Report a failed attempt.", task), "requestBody": token},
+        "release": {**_link("release_task", "Undo the claim.", task), "requestBody": token},
     }
 
 
-_HELD: Schema = {
-    "heartbeat": {**_link("heartbeat", "Keep the lease.", _CLAIMED_ID), "requestBody": _TOKEN},
-    "complete": {
-        **_link("complete_task", "Finish the task.", _CLAIMED_ID),
-        "requestBody": _TOKEN,
-    },
-    "fail": {**_link("fail_task", "Give the task back.", _CLAIMED_ID), "requestBody": _TOKEN},
-    "release": {**_link("release_task", "Undo the claim.", _CLAIMED_ID), "requestBody": _TOKEN},
-}
 _READ = _link("check_task_status", "Read the task.")
+_CLAIM = _link("claim_task", "Claim the task.")
+_CANCEL = _link("cancel_task", "Withdraw the task.")
+_EXPLAIN = _link("explain_task", "Ask why the task waits.")
+_REQUEUE = _link("requeue_task", "Put the task back, if it is in dead_letter.")
 
 _LINKS: Mapping[str, Schema] = MappingProxyType(
     {
-        "create_task": {
-            "read": _READ,
-            "claim": _link("claim_task", "Claim the task."),
-            "cancel": _link("cancel_task", "Withdraw the task."),
-        },
-        "claim_next_task": _HELD,
-        "claim_task": _HELD,
+        "create_task": {"read": _READ, "claim": _CLAIM, "explain": _EXPLAIN, "cancel": _CANCEL},
+        "check_task_status": {"claim": _CLAIM, "explain": _EXPLAIN, "cancel": _CANCEL},
+        "claim_next_task": _held(_CLAIMED, _SHOWN),
+        "claim_task": _held(_CLAIMED, _SHOWN),
+        "heartbeat": _held(_TASK, _SENT),
         "complete_task": {"read": _READ},
-        "fail_task": {
+        "fail_task": {"read": _READ, "claim": _CLAIM, "requeue": _REQUEUE},
+        "release_task": {
             "read": _READ,
-            "requeue": _link("requeue_task", "Put the task back, if it is in dead_letter."),
+            "claim": _CLAIM,
+            "requeue": _REQUEUE,
+            "cancel": _CANCEL,
         },
-        "requeue_task": {"claim": _link("claim_task", "Claim the task.")},
+        "requeue_task": {"claim": _CLAIM, "cancel": _CANCEL},
+        "cancel_task": {"read": _READ},
+        "start_checkout": {
+            "verify": {
+                "operationId": "verify_payment",
+                "description": "Settle the purchase once a human has approved it.",
+                "requestBody": {"purchaseId": "$response.body#/purchaseId"},
+            }
+        },
     }
 )
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 
 # Connections that may wait to be accepted.
 BACKLOG = 2_048
+# What the system keeps of an answer that is not read: with more, whole answers would vanish in it,
+# and nobody would notice that their client does not read.
+SEND_BUFFER_BYTES = 128 * 1024
 
 # As the system's look-up gives it, which differs between address families.
 Address = tuple[str | int | bytes, ...]
@@ -85,6 +88,8 @@ def _taken(family: int, address: Address) -> socket.socket:
         if os.name == "posix":
             # Elsewhere the option would let two servers share the port.
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind(address)

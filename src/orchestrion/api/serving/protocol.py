@@ -33,6 +33,9 @@ from orchestrion.api.serving.refusals import (
 )
 from orchestrion.api.serving.whole import WholeAnswers
 
+# What the parser calls a request line that ends with its target.
+UNVERSIONED = "0.9"
+
 
 class Refused(Exception):
     """Raised inside a parser callback to end the parsing."""
@@ -127,6 +130,8 @@ class ServiceProtocol(HttpToolsProtocol):
         """Check the head, then let the application start while the body may still arrive."""
         limits = self.limits
         received = self.head_bytes + self.chunk_bytes
+        if self.parser.get_http_version() == UNVERSIONED:
+            raise Refused(MALFORMED)
         if len(self.headers) > limits.headers_max:
             raise Refused(TOO_MANY_HEADERS)
         if self.pipeline and len(self.pipeline) >= limits.pipeline_max:
