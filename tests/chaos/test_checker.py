@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from tests.chaos import history as histories
 from tests.chaos.checker import RULES, check, linearizability
-from tests.chaos.checker.bad_answers import BAD_ANSWERS
+from tests.chaos.checker.bad_answers import BAD_ANSWERS, advised_and_refused
 from tests.chaos.checker.bad_tasks import BAD_TASKS
 from tests.chaos.checker.good_story import everything
 from tests.chaos.checker.story import Bad
@@ -58,6 +59,15 @@ def test_a_violation_is_cut_where_the_history_first_goes_wrong() -> None:
     (violation,) = check(story().history()).violations
 
     assert [each.name for each in violation.operations] == ["create", "claim_task", "heartbeat"]
+
+
+def test_advice_from_before_a_clock_step_is_not_held_against_the_server() -> None:
+    story = advised_and_refused()
+    refused = next(each for each in story.operations if each.code == "invalid_transition")
+    story.fault("F14", "clock step", 0)
+    story.faults[-1] = replace(story.faults[-1], began=refused.invoked, ended=refused.invoked)
+
+    assert "S22" not in check(story.history()).rules
 
 
 def test_a_clean_run_is_told_with_what_was_judged(tmp_path: Path) -> None:

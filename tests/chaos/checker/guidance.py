@@ -10,6 +10,7 @@ from tests.chaos.checker.verdict import NANOSECONDS, Report
 from tests.chaos.history import Operation
 
 REFUSED = "invalid_transition"
+CLOCK = "F14"
 _PATHS = {"claim_task": "claim"}
 # Who answers so has not looked at the task: the advice to repeat the request is not about it.
 UNSEEN = frozenset({429, 500, 503})
@@ -57,7 +58,9 @@ def _truthful(evidence: Evidence, report: Report, task: str) -> None:
         before = about[place - 1]
         if before.account != operation.account or not _advised(before, operation, task):
             continue
-        if _alone(evidence, about, place) and _in_time(before, operation):
+        if not _alone(evidence, about, place) or _stepped(evidence, before, operation):
+            continue
+        if _in_time(before, operation):
             report.judge("S22")
             if operation.code == REFUSED:
                 says = f"{operation.name} was marked available and refused at once"
@@ -96,6 +99,14 @@ def _alone(evidence: Evidence, about: Sequence[Operation], place: int) -> bool:
     type_ = seen[0].task.get("type", "") if seen else ""
     lost = evidence.lost_claims.get((operation.account, type_), [])
     return bisect_left([each.invoked for each in lost], operation.returned) == 0
+
+
+def _stepped(evidence: Evidence, before: Operation, operation: Operation) -> bool:
+    """Tell whether the server's clock was set in between: leases may have ended at once."""
+    return any(
+        fault.id == CLOCK and fault.began <= operation.returned and fault.ended >= before.invoked
+        for fault in evidence.history.faults
+    )
 
 
 def _in_time(before: Operation, operation: Operation) -> bool:
