@@ -97,7 +97,8 @@ class Replica:
         place = ("--port", str(self.port), "--database", self.database_url)
         variables = {
             **self._program.variables,
-            "PYTHONPATH": str(ROOT),
+            # Servers of this checkout, whichever is installed.
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
             CLOCK_VARIABLE: str(self.clock),
         }
         launch = Launch(

@@ -1,8 +1,9 @@
 """Campaigns for hours: `SOAK_HOURS=4 python -m tests.chaos.soak --report FILE`.
 
 Stages alternate; after each the report is written anew. A soak that is interrupted goes on where it
-was when it is started again with the same `--folder`. Histories of clean stages are deleted, those
-of others kept, compressed.
+was when it is started again with the same `--folder`; one of another commit begins anew. Histories
+of clean stages are deleted, those of others kept, compressed. With `--judge-again` nothing is run:
+where the checker was mended, it judges the kept histories again, and the report says so.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from typing import Final
 import msgspec
 
 from tests.chaos.replica import ROOT
-from tests.chaos.soak_report import report
-from tests.chaos.stage import KINDS, RESULT_FILE, Result
+from tests.chaos.soak_report import commit, report
+from tests.chaos.stage import KINDS, RESULT_FILE, Result, judged
 
 HOURS_VARIABLE: Final = "SOAK_HOURS"
 HOURS: Final = 4.0
@@ -37,6 +38,7 @@ ORDER: Final = ("sqlite", "postgres", "postgres", "crash images")
 class State(msgspec.Struct, kw_only=True):
     """How far a soak is; `seconds` are those its stages took."""
 
+    commit: str = ""
     seconds: float = 0.0
     results: list[Result] = []
 
@@ -48,6 +50,13 @@ def main() -> int:
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     state = load(folder)
+    if arguments.judge_again:
+        state.results = [judged_again(folder, *numbered) for numbered in enumerate(state.results)]
+        save(folder, state)
+        arguments.report.write_text(report(state.results, state.seconds), "utf-8")
+        return 0 if all(result.clean for result in state.results) else 1
+    if state.commit != commit():
+        state = State(commit=commit())
     seconds = float(os.environ.get(HOURS_VARIABLE) or HOURS) * HOUR_SECONDS
     while state.seconds < seconds:
         began = time.monotonic()
@@ -73,6 +82,17 @@ def stage(folder: Path, number: int, seed: int) -> Result:
             kept.add(place, place.name)
     shutil.rmtree(place)
     return result
+
+
+def judged_again(folder: Path, number: int, result: Result) -> Result:
+    """Judge a stage's history again, if it was kept."""
+    kept = folder / f"stage-{number}.tar.gz"
+    if result.clean or result.broke or not kept.exists():
+        return result
+    with tempfile.TemporaryDirectory(prefix="orchestrion-soak-") as place:
+        subprocess.run(["tar", "-xzf", str(kept), "-C", place], check=True)
+        found = judged(result, Path(place) / f"stage-{number}")
+    return msgspec.structs.replace(found, judged_again_by=commit())
 
 
 def _run(kind: str, seed: int, place: Path) -> Result:
@@ -124,6 +144,9 @@ def _arguments() -> argparse.Namespace:
     default = Path(tempfile.gettempdir()) / "orchestrion-soak"
     parser.add_argument("--folder", type=Path, default=default, help="its state and kept histories")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument(
+        "--judge-again", action="store_true", help="run nothing, judge what is kept"
+    )
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ import apsw
 import msgspec
 
 from orchestrion import __version__
+from tests.chaos.checker import RULES
 from tests.chaos.replica import ROOT
 from tests.chaos.stage import Result
 from tests.postgres import program_folder
@@ -33,6 +34,11 @@ def report(results: Sequence[Result], seconds: float) -> str:
         "stages": Counter(one.kind for one in results),
         "clean_stages": sum(one.clean for one in results),
         "not_clean": [told(one) for one in results if not one.clean],
+        "judged_again": {
+            f"stage {number}": one.judged_again_by
+            for number, one in enumerate(results)
+            if one.judged_again_by
+        },
         "seeds": {f"stage {number}": one.seed for number, one in enumerate(results)},
         "operations": sum(one.operations for one in results),
         "outcomes": dict(sorted(added(one.outcomes for one in results).items())),
@@ -40,7 +46,9 @@ def report(results: Sequence[Result], seconds: float) -> str:
         "skipped": {name: why for one in results for name, why in one.skipped.items()},
         "violations": sum(violated.values()),
         "undecided": sum(one.undecided for one in results),
-        "rules": {rule: row(judged[rule], violated[rule]) for rule in sorted({*judged, *violated})},
+        "rules": {
+            rule: row(judged[rule], violated[rule]) for rule in sorted({*RULES, *judged, *violated})
+        },
         "upper_bounds_per_fault": {} if violated else {n: bound(c) for n, c in faults.items()},
     }
     return msgspec.json.format(msgspec.json.encode(written), indent=2).decode() + "\n"
@@ -85,12 +93,17 @@ def versions() -> dict[str, str]:
     """Name what was run."""
     return {
         "orchestrion": __version__,
-        "commit": printed("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+        "commit": commit(),
         "python": platform.python_version(),
         "sqlite": apsw.sqlite_lib_version(),
         "postgres": printed(str(program_folder() / "postgres"), "--version"),
         "kernel": platform.release(),
     }
+
+
+def commit() -> str:
+    """Name the commit that runs."""
+    return printed("git", "-C", str(ROOT), "describe", "--always", "--dirty")
 
 
 def printed(*command: str) -> str:

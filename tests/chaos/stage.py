@@ -21,6 +21,7 @@ from tests.chaos.short import SHORT_FORMS
 from tests.crash.cutting import cuts
 
 IMAGES: Final = "crash images"
+RUN_FOLDER: Final = "run"
 RESULT_FILE: Final = "result.json"
 CAMPAIGN_SECONDS: Final = 120.0
 IMAGES_COUNT: Final = 500
@@ -55,6 +56,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     complaints: list[str] = []
     # Why nothing could be judged; empty if it could.
     broke: str = ""
+    # The commit whose checker judged the kept history again; empty if it was judged once.
+    judged_again_by: str = ""
 
     @property
     def clean(self) -> bool:
@@ -66,15 +69,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def campaign(kind: str, seed: int, folder: Path) -> Result:
     """Run a campaign and judge it."""
     ended = run(_plan(kind, seed, folder))
-    verdict = check(history.read(ended.folder))
-    (folder / "verdict.txt").write_text(verdict.text(), "utf-8")
-    return Result(
+    result = Result(
         kind=kind,
         seed=seed,
         seconds=ended.seconds,
         operations=ended.operations,
         outcomes=ended.outcomes,
         faults=ended.faults,
+        drained=ended.drained,
+        skipped=ended.skipped,
+        complaints=ended.complaints,
+    )
+    return judged(result, folder)
+
+
+def judged(result: Result, folder: Path) -> Result:
+    """Judge the history in the folder of a stage."""
+    verdict = check(history.read(folder / RUN_FOLDER))
+    (folder / "verdict.txt").write_text(verdict.text(), "utf-8")
+    return msgspec.structs.replace(
+        result,
         judged={
             name.removeprefix(JUDGED): count
             for name, count in verdict.counts.items()
@@ -84,9 +98,6 @@ def campaign(kind: str, seed: int, folder: Path) -> Result:
             Broken(rule=one.rule, task=one.task, says=one.says) for one in verdict.violations
         ],
         undecided=len(verdict.undecided),
-        drained=ended.drained,
-        skipped=ended.skipped,
-        complaints=ended.complaints,
     )
 
 
@@ -96,7 +107,7 @@ def _plan(kind: str, seed: int, folder: Path) -> Plan:
     return Plan(
         seed=seed,
         store=kind,
-        folder=folder / "run",
+        folder=folder / RUN_FOLDER,
         seconds=CAMPAIGN_SECONDS,
         seconds_max=CAMPAIGN_SECONDS + form.seconds_max,
         least={**each_once(kind), **form.least},

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.chaos import history as histories
 from tests.chaos.checker import RULES, check, linearizability
-from tests.chaos.checker.bad_answers import BAD_ANSWERS, advised_and_refused
+from tests.chaos.checker.bad_answers import BAD_ANSWERS, advised_and_refused, cut_by_a_stop
 from tests.chaos.checker.bad_tasks import BAD_TASKS
 from tests.chaos.checker.good_story import everything
 from tests.chaos.checker.story import Bad
@@ -68,6 +68,15 @@ def test_advice_from_before_a_clock_step_is_not_held_against_the_server() -> Non
     story.faults[-1] = replace(story.faults[-1], began=refused.invoked, ended=refused.invoked)
 
     assert "S22" not in check(story.history()).rules
+
+
+def test_what_a_bad_wire_held_back_was_not_cut_by_a_stop() -> None:
+    story = cut_by_a_stop()
+    (cut,) = (each for each in story.operations if each.outcome == "info")
+    story.fault("F4", "bad wire", 0)
+    story.faults[-1] = replace(story.faults[-1], began=cut.invoked - 1, ended=cut.invoked + 1)
+
+    assert check(story.history()).clean
 
 
 def test_a_clean_run_is_told_with_what_was_judged(tmp_path: Path) -> None:

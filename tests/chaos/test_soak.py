@@ -1,13 +1,16 @@
 """A soak's report adds up and names what is not known; an interrupted soak goes on."""
 
+import tarfile
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.chaos import history as histories
+from tests.chaos.checker.good_story import everything
 from tests.chaos.soak import HOURS_VARIABLE, State, load, main, save
-from tests.chaos.soak_report import bound, report
-from tests.chaos.stage import Broken, Result
+from tests.chaos.soak_report import bound, commit, report
+from tests.chaos.stage import RUN_FOLDER, Broken, Result
 
 CLEAN = Result(
     kind="sqlite",
@@ -76,10 +79,46 @@ def test_a_stage_that_proves_nothing_is_not_clean(result: Result) -> None:
 def test_a_soak_whose_hours_are_over_runs_no_more_and_tells_how_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[Result], code: int
 ) -> None:
-    save(tmp_path, State(seconds=3_600.0, results=results))
+    state = State(commit=commit(), seconds=3_600.0, results=results)
+    save(tmp_path, state)
     monkeypatch.setenv(HOURS_VARIABLE, "1")
-    flags = ["soak", "--report", str(tmp_path / "report.json"), "--folder", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", flags)
+    typed(monkeypatch, tmp_path)
 
     assert main() == code
-    assert load(tmp_path) == State(seconds=3_600.0, results=results)
+    assert load(tmp_path) == state
+
+
+def test_a_soak_of_another_commit_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, State(commit="another", seconds=3_600.0, results=[BROKEN]))
+    monkeypatch.setenv(HOURS_VARIABLE, "0.0000000001")
+    monkeypatch.setattr("tests.chaos.soak.stage", lambda *_: CLEAN)
+    typed(monkeypatch, tmp_path)
+
+    assert main() == 0
+    assert load(tmp_path).results == [CLEAN]
+
+
+def test_a_kept_history_is_judged_again_and_the_report_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "stage-1" / RUN_FOLDER
+    run.mkdir(parents=True)
+    histories.write(run, everything().history())
+    with tarfile.open(tmp_path / "stage-1.tar.gz", "w:gz") as kept:
+        kept.add(run.parent, "stage-1")
+    save(tmp_path, State(seconds=9.0, results=[CLEAN, BROKEN]))
+    typed(monkeypatch, tmp_path, "--judge-again")
+
+    assert main() == 0
+    told = msgspec.json.decode((tmp_path / "report.json").read_bytes())
+    assert told["judged_again"] == {"stage 1": commit()}
+    assert (told["violations"], told["clean_stages"]) == (0, 2)
+    assert told["rules"]["S1"]["judged"] > CLEAN.judged["S1"]
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, folder: Path, *flags: str) -> None:
+    """Have a soak started with these flags."""
+    given = ["--report", str(folder / "report.json"), "--folder", str(folder), *flags]
+    monkeypatch.setattr("sys.argv", ["soak", *given])

@@ -39,7 +39,7 @@ class Lives:
                         client=self._clients[number % len(self._clients)], name=f"bench-{number}"
                     )
                     group.create_task(self._call(caller, allowance))
-        except* OrchestrionError as errors:
+        except BaseExceptionGroup as errors:
             # Many callers meet the same trouble at once: the first says enough.
             raise _first(errors) from None
         watches = {"create": self._create, "claim": self._claim, "complete": self._complete}
@@ -91,7 +91,8 @@ def _refuse(answers: Sequence[Task | APIError]) -> None:
 
 
 def _first(errors: BaseExceptionGroup) -> BaseException:
-    first: BaseException = errors
+    # Trouble with the server is told in a line, whatever else broke beside it.
+    first: BaseException = errors.subgroup(OrchestrionError) or errors
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     return first

@@ -9,8 +9,9 @@ from orchestrion.client.call import Call, task_path
 from orchestrion.client.errors import ConnectionFailed
 from orchestrion.client.task import Task, read_task
 
-# A change between two requests is seen when the next of them ends.
-FOLLOW_SECONDS = 20
+# A change between two requests is seen when the next of them ends: soon, where much happens.
+FOLLOW_SECONDS_FIRST = 1
+FOLLOW_SECONDS_MAX = 20
 REST_SECONDS = 0.5
 
 
@@ -22,17 +23,20 @@ def states(session: Session, task_id: str, seconds: float | None) -> Iterator[Ta
     deadline = None if seconds is None else monotonic() + seconds
     task = session.client.tasks.get(task_id)
     yield task
+    follow = FOLLOW_SECONDS_FIRST
     while not task.ended:
-        left = FOLLOW_SECONDS if deadline is None else deadline - monotonic()
+        left = FOLLOW_SECONDS_MAX if deadline is None else deadline - monotonic()
         if left <= 0:
             # Typing the same again might make another task; who waits in vain asks why.
             verb = "explain" if task.status == "pending" else "watch"
             said = f"{task_id} is {task.status} after {seconds:g} s"
             raise Refusal(said, session.command("tasks", verb, task_id))
         began, seen = monotonic(), task
-        task = _next(session, task, min(FOLLOW_SECONDS, int(left) + 1))
+        task = _next(session, task, min(follow, int(left) + 1))
+        follow = min(2 * follow, FOLLOW_SECONDS_MAX)
         if _state(task) != _state(seen):
             yield task
+            follow = FOLLOW_SECONDS_FIRST
         elif monotonic() - began < REST_SECONDS:
             # A server that stops answers waits at once: that must not become a busy loop.
             sleep(REST_SECONDS)

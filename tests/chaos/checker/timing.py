@@ -25,6 +25,7 @@ RATE_LEAST: Final = 4
 STOP_SECONDS: Final = 25
 # What was sent so shortly before the signal may not have been accepted yet.
 ACCEPTED_SECONDS: Final = 0.25
+WIRES: Final = frozenset({"F3", "F4"})
 LATENCY_SECONDS: Final = 30
 LATENCY_FACTOR: Final = 2
 LATENCY_LEAST: Final = 20
@@ -103,7 +104,7 @@ def _stopped(evidence: Evidence, report: Report, fault: Fault) -> None:
         and replica in (None, each.replica)
     ]
     report.judge("L5", 1 + len(inside))
-    cut = [each for each in inside if each.outcome == "info"]
+    cut = [each for each in inside if each.outcome == "info" and not _held_back(evidence, each)]
     if cut:
         report.add("L5", f"{fault.name}: accepted requests were cut", cut)
     code, stopped = fault.details.get("exit", 0), fault.details.get("stopped", fault.ended)
@@ -111,6 +112,14 @@ def _stopped(evidence: Evidence, report: Report, fault: Fault) -> None:
         report.add("L5", f"{fault.name}: it ended with {code}", ())
     elif stopped - fault.began > STOP_SECONDS * evidence.slowness * NANOSECONDS:
         report.add("L5", f"{fault.name}: it took longer than {STOP_SECONDS} s", ())
+
+
+def _held_back(evidence: Evidence, operation: Operation) -> bool:
+    """Tell whether the wire was bad meanwhile: the request may never have been there as a whole."""
+    return any(
+        fault.id in WIRES and fault.began <= operation.returned and fault.ended >= operation.invoked
+        for fault in evidence.history.faults
+    )
 
 
 def _latency(evidence: Evidence, report: Report, fault: Fault) -> None:
