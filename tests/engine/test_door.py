@@ -2,8 +2,9 @@
 
 import pytest
 
+from orchestrion.core.operation import Errand
 from orchestrion.core.outcomes import Rejection
-from orchestrion.engine.door import Door, DoorLimits, Errand
+from orchestrion.engine.door import Door, DoorLimits
 from orchestrion.engine.overload import OVERLOAD_WAIT_SECONDS_MAX, OVERLOAD_WAIT_SECONDS_MIN
 from tests.clocks import SettableClock
 from tests.observers import KeepingObserver

@@ -39,6 +39,7 @@ NO_OPERATION = Operation(
     description="",
     access=Access.PUBLIC,
     allowance=Allowance.NONE,
+    errand=None,
     answer="",
 )
 ALLOWED_HEADERS = (

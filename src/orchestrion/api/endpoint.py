@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ from orchestrion.core.limits import PAYMENTS_WAIT_SECONDS, SERVER_ERROR_WAIT_SEC
 from orchestrion.core.operations import Access, Allowance, Operation
 from orchestrion.core.outcomes import Rejection, Situation, Window
 from orchestrion.core.strict_json import Malformed
-from orchestrion.engine.door import Door, Errand
+from orchestrion.engine.door import Door
 from orchestrion.engine.mint import Mint
 from orchestrion.engine.ports import Clock, Observer, RequestRecord
 
@@ -34,23 +33,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 _INBOUND_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _BY_KEY = frozenset({Allowance.READS, Allowance.MUTATIONS, Allowance.HEARTBEATS})
 _BY_ADDRESS = frozenset({Allowance.DISCOVERY, Allowance.REGISTRATION, Allowance.EVENTS})
-# What may be turned away under overload. Never here: what the holder of a lease asks, what tells
-# of payments, health, and documents, which cost next to nothing.
-_ERRANDS: Final[Mapping[str, Errand]] = MappingProxyType(
-    {
-        **dict.fromkeys(("list_tasks", "get_stats"), Errand.LIST),
-        **dict.fromkeys(
-            ("create_task", "create_tasks", "register_key", "start_checkout"), Errand.CREATE
-        ),
-        **dict.fromkeys(
-            ("claim_next_task", "claim_task", "cancel_task", "requeue_task"), Errand.CLAIM
-        ),
-        **dict.fromkeys(
-            ("check_task_status", "wait_for_tasks", "explain_task", "check_billing_status"),
-            Errand.GET,
-        ),
-    }
-)
 # These spend their time waiting for PayPal, and hold up nobody meanwhile.
 _ELSEWHERE: Final = frozenset({"start_checkout", "verify_payment", "receive_payment_event"})
 
@@ -109,7 +91,6 @@ class Endpoint:
         self._keyed = operation.access is Access.KEYED
         self._per_key = operation.allowance in _BY_KEY
         self._per_address = operation.allowance in _BY_ADDRESS
-        self._errand = _ERRANDS.get(operation.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and note how it ended; one whose caller hung up has no answer."""
@@ -206,7 +187,7 @@ class Endpoint:
                 found = asked
             request.principal = found
         # Before anything is counted against a limit, and before the body is read.
-        if self._errand is not None and (refused := reception.door.refused(self._errand)):
+        if operation.errand and (refused := reception.door.refused(operation.errand)):
             return refused
         if self._per_key and request.principal is not None:
             return reception.limiter.admit_key(operation.allowance, request.principal)

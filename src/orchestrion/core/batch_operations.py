@@ -2,7 +2,7 @@
 
 from orchestrion.core import batch_bodies as bodies
 from orchestrion.core.limits import BATCH_BODY_BYTES_MAX, BATCH_ITEMS_MAX
-from orchestrion.core.operation import Access, Allowance, Operation
+from orchestrion.core.operation import Access, Allowance, Errand, Operation
 
 _ITEMS = (
     f"Takes up to {BATCH_ITEMS_MAX} items and answers each with the status and body that a request "
@@ -22,6 +22,7 @@ BATCH_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=None,
         answer="Items",
         body=bodies.CompleteTasksBody,
         body_required=True,
@@ -40,6 +41,7 @@ BATCH_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.CREATES,
+        errand=Errand.CREATE,
         answer="Items",
         body=bodies.CreateTasksBody,
         body_required=True,
@@ -59,6 +61,7 @@ BATCH_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.HEARTBEATS,
+        errand=None,
         answer="Items",
         body=bodies.HeartbeatTasksBody,
         body_required=True,
@@ -76,6 +79,7 @@ BATCH_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=None,
         answer="Items",
         body=bodies.FailTasksBody,
         body_required=True,

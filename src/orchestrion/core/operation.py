@@ -29,8 +29,21 @@ class Allowance(StrEnum):
     CLAIMS = "claims"
 
 
+class Errand(StrEnum):
+    """What may be turned away under overload, in the order in which it is."""
+
+    LIST = "list"
+    CREATE = "create"
+    CLAIM = "claim"
+    GET = "get"
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. `refusals` are those beyond what every operation of its kind may answer."""
+    """One row. `refusals` are those beyond what every operation of its kind may answer.
+
+    `errand` is None for what is never turned away: what the holder of a lease asks, what tells of
+    payments, health, and documents, which cost next to nothing.
+    """
 
     name: str
     method: str
@@ -40,6 +53,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     access: Access
     allowance: Allowance
+    errand: Errand | None
     answer: str
     status: int = 200
     body: type[msgspec.Struct] | None = None

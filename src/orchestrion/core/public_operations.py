@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from orchestrion.core import bodies
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.operation import Access, Allowance, Operation
+from orchestrion.core.operation import Access, Allowance, Errand, Operation
 
 BILLING_OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -16,6 +16,7 @@ BILLING_OPERATIONS: tuple[Operation, ...] = (
         description="Shows every plan of this server with its limits and price. Needs no key.",
         access=Access.PUBLIC,
         allowance=Allowance.DISCOVERY,
+        errand=None,
         answer="PlanList",
     ),
     Operation(
@@ -27,6 +28,7 @@ BILLING_OPERATIONS: tuple[Operation, ...] = (
         description="Shows the account's plan, when it ends, and what this cycle has used of it.",
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.GET,
         answer="BillingStatusResponse",
     ),
     Operation(
@@ -41,6 +43,7 @@ BILLING_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.CREATE,
         answer="CheckoutResponse",
         status=201,
         body=bodies.CheckoutBody,
@@ -58,6 +61,7 @@ BILLING_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=None,
         answer="VerifyResponse",
         body=bodies.VerifyBody,
         body_required=True,
@@ -78,6 +82,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.REGISTRATION,
+        errand=Errand.CREATE,
         answer="KeyRegistrationResponse",
         status=201,
         body=bodies.RegisterBody,
@@ -93,6 +98,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.NONE,
+        errand=None,
         answer="HealthResponse",
     ),
     Operation(
@@ -107,6 +113,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.DISCOVERY,
+        errand=None,
         answer="AgentManifest",
     ),
     Operation(
@@ -120,6 +127,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.DISCOVERY,
+        errand=None,
         answer="Capabilities",
     ),
     Operation(
@@ -134,6 +142,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.DISCOVERY,
+        errand=None,
         answer="ToolManifest",
     ),
     Operation(
@@ -145,6 +154,7 @@ PUBLIC_OPERATIONS: tuple[Operation, ...] = (
         description="The OpenAPI 3.1 description of this API: the document you are reading.",
         access=Access.PUBLIC,
         allowance=Allowance.DISCOVERY,
+        errand=None,
         answer="OpenApiDocument",
     ),
 )
@@ -166,6 +176,7 @@ def _page(name: str, path: str, summary: str, allowance: Allowance) -> Operation
         description=summary + ".",
         access=Access.PUBLIC,
         allowance=allowance,
+        errand=None,
         answer="",
     )
 
@@ -194,6 +205,7 @@ PAGES: tuple[Operation, ...] = (
         ),
         access=Access.PUBLIC,
         allowance=Allowance.EVENTS,
+        errand=None,
         answer="",
         body=bodies.PaymentEvent,
         body_required=True,

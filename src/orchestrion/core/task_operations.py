@@ -3,7 +3,7 @@
 from orchestrion.core import bodies
 from orchestrion.core.errors import ErrorCode
 from orchestrion.core.limits import RELEASES_MAX, STATS_SECONDS, STATS_TYPES_MAX
-from orchestrion.core.operation import Access, Allowance, Operation
+from orchestrion.core.operation import Access, Allowance, Errand, Operation
 
 _E = ErrorCode
 
@@ -25,6 +25,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.CLAIMS,
+        errand=Errand.CLAIM,
         answer="ClaimResponse",
         body=bodies.ClaimNextBody,
         body_required=True,
@@ -44,6 +45,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=None,
         answer="FinishedTask",
         body=bodies.CompleteAndClaimBody,
         refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
@@ -61,6 +63,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.CREATES,
+        errand=Errand.CREATE,
         answer="TaskWithContract",
         status=201,
         body=bodies.CreateBody,
@@ -85,6 +88,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.LIST,
         answer="TaskList",
         query=("status", "type", "claimed_by", "limit", "cursor", "view", "fields"),
     ),
@@ -101,6 +105,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.HEARTBEATS,
+        errand=None,
         answer="TaskWithContract",
         body=bodies.HeartbeatBody,
         refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
@@ -118,6 +123,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=None,
         answer="FinishedTask",
         body=bodies.FailAndClaimBody,
         refusals=(_E.TASK_NOT_FOUND, _E.LEASE_EXPIRED, _E.INVALID_TRANSITION),
@@ -136,6 +142,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=None,
         answer="TaskWithContract",
         body=bodies.ReleaseBody,
         body_required=True,
@@ -153,6 +160,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.CLAIMS,
+        errand=Errand.CLAIM,
         answer="ClaimSuccessResponse",
         body=bodies.ClaimTaskBody,
         refusals=(
@@ -178,6 +186,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.GET,
         answer="TaskWithContract",
         query=("view", "fields", "wait_seconds", "until"),
         refusals=(_E.TASK_NOT_FOUND,),
@@ -195,6 +204,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.GET,
         answer="WaitResponse",
         body=bodies.WaitBody,
         body_required=True,
@@ -213,6 +223,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.GET,
         answer="TaskExplanation",
         refusals=(_E.TASK_NOT_FOUND,),
     ),
@@ -230,6 +241,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.READS,
+        errand=Errand.LIST,
         answer="Stats",
     ),
     Operation(
@@ -246,6 +258,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=Errand.CLAIM,
         answer="TaskWithContract",
         body=bodies.CancelBody,
         refusals=(_E.TASK_NOT_FOUND, _E.TASK_CURRENTLY_CLAIMED, _E.INVALID_TRANSITION),
@@ -262,6 +275,7 @@ TASK_OPERATIONS: tuple[Operation, ...] = (
         ),
         access=Access.KEYED,
         allowance=Allowance.MUTATIONS,
+        errand=Errand.CLAIM,
         answer="TaskWithContract",
         body=bodies.NoBody,
         refusals=(_E.TASK_NOT_FOUND, _E.INVALID_TRANSITION),

@@ -6,22 +6,13 @@ lease is always let in: the work is done, and a refusal would have it done again
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 
 import msgspec
 
+from orchestrion.core.operation import Errand
 from orchestrion.core.outcomes import Rejection
 from orchestrion.engine.overload import overloaded
 from orchestrion.engine.ports import Clock, Observer
-
-
-class Errand(StrEnum):
-    """What a request that may be turned away is for, in the order in which they are."""
-
-    LIST = "list"
-    CREATE = "create"
-    CLAIM = "claim"
-    GET = "get"
 
 
 class DoorLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +27,7 @@ class DoorLimits(msgspec.Struct, frozen=True, kw_only=True):
     get_max: int = 256
     patience_seconds: float = 2
     # A crowd that was gone for longer than this is a new one.
-    calm_seconds: float = 1
+    calm_seconds: float = 0.25
 
 
 class Door:
