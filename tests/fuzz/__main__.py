@@ -15,7 +15,7 @@ from typing import Final
 from tests.databases import POSTGRES, SQLITE, Databases
 from tests.fuzz.campaign import PHASES, Campaign, Plan, run
 from tests.fuzz.house import housed
-from tests.fuzz.links import follow
+from tests.fuzz.links import Goal, follow
 
 EXAMPLES: Final = 50
 WALKS: Final = 40
@@ -61,7 +61,7 @@ def _rounds(databases: Databases, store: str, first: int) -> Iterator[tuple[int,
             with databases.fresh(store) as database, housed(database) as house:
                 yield seed, run(house, plan)
         with databases.fresh(store) as database, housed(database) as house:
-            yield seed, follow(house, seed, LIVES_CASES)
+            yield seed, follow(house, seed, Goal(cases=LIVES_CASES))
 
 
 def _told(campaign: Campaign, seed: int, store: str) -> int:

@@ -5,6 +5,7 @@ import itertools
 from typing import Any, Final
 
 import hypothesis
+import msgspec
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Flaky
@@ -39,19 +40,34 @@ LIVES: Final = hypothesis.settings(
     phases=(Phase.generate,),
     suppress_health_check=tuple(HealthCheck),
 )
+TURNS_MAX: Final = 500
 # What would part a claim from the task it is meant for, or end the life before it began.
 UNWANTED: Final = ("scheduledAt", "idempotencyKey", "types", "claim_next", "retry_after_seconds")
 
 
-def follow(house: House, seed: int, cases: int) -> Campaign:
-    """Live lives drawn at random until so many requests were sent."""
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """When a walk has seen enough: requests sent, links followed, and these among them."""
+
+    cases: int
+    links: int = 0
+    named: tuple[str, ...] = ()
+
+    def reached(self, campaign: Campaign) -> bool:
+        """Tell whether it has."""
+        followed = campaign.followed
+        enough = campaign.total >= self.cases and len(followed) >= self.links
+        return enough and all(followed[link] for link in self.named)
+
+
+def follow(house: House, seed: int, goal: Goal) -> Campaign:
+    """Live lives drawn at random until a goal is reached, or so many turns were taken."""
     campaign = Campaign()
     machine = _machine(house, campaign)
-    for turn in itertools.count(seed):
+    for turn in range(seed, seed + TURNS_MAX):
         # What a life comes to depends on more than what is drawn: Hypothesis may lose its way.
         with contextlib.suppress(Flaky):
             hypothesis.seed(turn)(machine).run(settings=LIVES)
-        if campaign.total >= cases:
+        if goal.reached(campaign):
             break
     campaign.failures += house.found()
     return campaign

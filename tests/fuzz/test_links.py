@@ -5,7 +5,7 @@ import pytest
 from tests.databases import SQLITE, Databases
 from tests.fuzz.campaign import LINK_CASES_MIN
 from tests.fuzz.house import housed
-from tests.fuzz.links import follow
+from tests.fuzz.links import Goal, follow
 
 SEED = 20_261_122
 # How far random walks come; each link by itself is followed in test_every_link.
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 
 def test_lives_lived_along_the_links_are_answered_as_promised(databases: Databases) -> None:
     with databases.fresh(SQLITE) as database, housed(database) as house:
-        campaign = follow(house, SEED, LINK_CASES_MIN)
+        goal = Goal(cases=LINK_CASES_MIN, links=LINKS_FOLLOWED_MIN, named=LIFE)
+        campaign = follow(house, SEED, goal)
 
         assert campaign.failures == []
         assert campaign.total >= LINK_CASES_MIN
