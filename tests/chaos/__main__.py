@@ -4,6 +4,7 @@ Every fault that there is happens at least once in each.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -42,6 +43,9 @@ def main() -> int:
                 repeated_by=f"{command} --seconds {arguments.seconds:g}",
             )
             clean &= judged(plan, run(plan))
+    if clean and not arguments.folder:
+        shutil.rmtree(folder)
+        sys.stdout.write("all clean: the histories are deleted\n")
     return 0 if clean else 1
 
 
@@ -75,7 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each campaign, at least")
     parser.add_argument("--times", type=int, default=1, help="each with the next seed")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", help="where the histories go; else a new one in /tmp")
+    parser.add_argument("--folder", help="where the histories go; else one in /tmp, until clean")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What clients do that they should not: old leases, repeats, twins, zombies and poison."""
+"""What clients do that they should not: old leases, repeats, twins, zombies, poison, trespass."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -11,6 +11,7 @@ ZOMBIE_BEATS: Final = 3
 # A result may have so many bytes in all.
 RESULT_BYTES_MAX: Final = 65_536
 BESIDE_BYTES: Final = 200
+TRESPASSES: Final = ("get", "heartbeat", "complete", "fail", "release", "cancel")
 
 Json = dict[str, Any]
 
@@ -113,6 +114,23 @@ async def zombie(client: Client) -> None:
         await client.ask(Ask(name="heartbeat", task=lease.task, sent=sent))
 
 
+async def trespass(client: Client) -> None:
+    """Use the task of another account, under its lease if that is known."""
+    mine = client.account.name
+    others = [one for one in client.world.leaked if one[0] != mine]
+    if not others:
+        await twins(client)
+        return
+    _, task, token = client.chance.choice(others)
+    name = client.chance.choice(TRESPASSES)
+    sent: Json | None = None
+    if name not in ("get", "cancel"):
+        sent = {"lease_token": token or f"lse_{client.chance.getrandbits(136):034x}"}
+    if name == "complete":
+        sent = {**(sent or {}), "result": {"canary": f"canary-{mine}"}}
+    await client.ask(Ask(name=name, task=task, sent=sent))
+
+
 async def poison(client: Client) -> None:
     """Send what breaks others: NUL, depth, odd text, and results as large as may be and larger."""
     lease = client.chance.choice(client.held) if client.held else None
@@ -155,5 +173,5 @@ def _old(client: Client) -> Held | None:
 
 TRICKS: Final[Sequence[Callable[[Client], Awaitable[None]]]] = (
     *(old_lease, old_lease, repeat_granted, repeat_granted, repeat_doubtful, begin_overrun),
-    *(begin_overrun, twins, end_twice, other_body, zombie, poison),
+    *(begin_overrun, twins, end_twice, other_body, zombie, poison, trespass, trespass),
 )

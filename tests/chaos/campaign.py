@@ -168,7 +168,7 @@ class _Stage:
             for account, (_, _, count) in zip(self._accounts, ACCOUNTS, strict=True)
             for _ in range(count)
         ]
-        field = Field(ground=self._ground, clients=clients, chance=chance)
+        field = Field(ground=self._ground, clients=clients, chance=chance, tally=self._tally)
         kinds = kinds_for(self._plan.store, self._plan.faults)
         kinds = [kind for kind in kinds if kind.name not in self._skipped]
         nemesis = Nemesis(field, kinds, self._tally, self._files.run)

@@ -56,6 +56,8 @@ class World:
     def __init__(self, ways: Callable[[], Sequence[Way]], types: Sequence[str]) -> None:
         self.ways = ways
         self.types = types
+        # What accounts were told of their own, by account, for those who are not meant to have it.
+        self.leaked: deque[tuple[str, str, str | None]] = deque(maxlen=REMEMBERED_MAX)
         self.over = False
         self.storm = False
 
@@ -127,6 +129,7 @@ class Client:
             self._hold(task, token)
         if asked.name == "create":
             self.known.tasks.append(operation.body["id"])
+            self.world.leaked.append((self.account.name, operation.body["id"], None))
         elif operation.body.get("status") == "dead_letter":
             self.known.dead_letters.append(operation.body["id"])
         elif asked.name == "heartbeat":
@@ -134,6 +137,7 @@ class Client:
 
     def _hold(self, task: Json, token: str) -> None:
         seconds = task["leaseDurationSeconds"]
+        self.world.leaked.append((self.account.name, task["id"], token))
         self.held[:] = [one for one in self.held if one.token != token]
         self.held.append(
             Held(task=task["id"], token=token, seconds=seconds, until=time.monotonic() + seconds)

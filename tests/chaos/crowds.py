@@ -6,34 +6,52 @@ from typing import Any, Final
 
 from tests.chaos import adversary
 from tests.chaos.asking import Ask
-from tests.chaos.client import Client
-from tests.chaos.making import claim_by_type, new_task
+from tests.chaos.client import Client, claimed
+from tests.chaos.making import PRIORITY_MAX, claim_by_type, new_task
+from tests.chaos.recorder import OK
 
 HERD: Final = 40
+# Fewer leases that end together are no herd.
+HERD_LEAST: Final = 30
+GATHERINGS: Final = 4
 LEASE_SECONDS: Final = 1
 POLLERS: Final = 200
 POISONED: Final = 5
+# In the details of a fault that may happen to hit nothing.
+TOOK_EFFECT: Final = "took_effect"
 
 Details = dict[str, Any]
 
 
 async def herd(owner: Client, crowd: Sequence[Client]) -> Details:
     """Have many leases end in one second, and many who poll for the tasks."""
-    await _for(owner, _gather_herd)
+    other = _beside(owner)
+    granted = await _gather_herd(other)
+    other.close()
     await asyncio.sleep(LEASE_SECONDS)
     likes = [owner, *crowd]
     polls = (_for(likes[n % len(likes)], _poll) for n in range(POLLERS))
     await asyncio.gather(*polls)
-    return {"tasks": HERD, "pollers": POLLERS}
+    return {"granted": granted, "pollers": POLLERS, TOOK_EFFECT: granted >= HERD_LEAST}
 
 
-async def _gather_herd(owner: Client) -> None:
-    type_ = owner.world.types[0]
+async def _gather_herd(owner: Client) -> int:
+    """Give how many leases were granted; others may take some of the tasks away."""
+    type_, granted = owner.world.types[0], 0
     short = {"type": type_, "leaseDurationSeconds": LEASE_SECONDS, "maxAttempts": 2}
     for _ in range(HERD):
-        await owner.ask(Ask(name="create", sent={**new_task(owner), **short}))
-    claim = {"type": type_, "worker_id": "herd", "max_tasks": min(HERD, owner.account.max_workers)}
-    await owner.ask(Ask(name="claim", sent=claim))
+        # Before whatever else waits, whose leases may be longer.
+        sent = {**new_task(owner), **short, "priority": PRIORITY_MAX + 1}
+        sent.pop("scheduledAt", None)
+        await owner.ask(Ask(name="create", sent=sent))
+    for _ in range(GATHERINGS):
+        claim = {"type": type_, "worker_id": "herd", "max_tasks": HERD - granted}
+        operation = await owner.ask(Ask(name="claim", sent=claim))
+        if operation is not None and operation.outcome == OK and operation.body is not None:
+            granted += len(claimed(operation.body))
+        if granted >= HERD:
+            break
+    return granted
 
 
 async def poison(crowd: Sequence[Client]) -> Details:
@@ -45,8 +63,10 @@ async def poison(crowd: Sequence[Client]) -> Details:
 
 async def zombies(crowd: Sequence[Client]) -> Details:
     """Send many heartbeats for leases that are lost."""
-    await asyncio.gather(*(_for(one, adversary.zombie) for one in crowd))
-    return {"zombies": len(crowd)}
+    # Who has lost no lease yet is no zombie.
+    risen = [one for one in crowd if one.known.old]
+    await asyncio.gather(*(_for(one, adversary.zombie) for one in risen))
+    return {"zombies": len(risen), TOOK_EFFECT: bool(risen)}
 
 
 async def _poll(poller: Client) -> None:
@@ -54,8 +74,13 @@ async def _poll(poller: Client) -> None:
 
 
 async def _for(client: Client, act: Callable[[Client], Awaitable[None]]) -> None:
+    other = _beside(client)
+    await act(other)
+    other.close()
+
+
+def _beside(client: Client) -> Client:
     # A client asks one thing at a time: another one acts for it, under the same leases.
     other = Client(client.recorder.another(), client.known, client.world, client.chance)
     other.held = client.held
-    await act(other)
-    other.close()
+    return other

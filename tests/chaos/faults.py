@@ -12,8 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from tests.chaos import crowds
+from tests.chaos.accounts import WIDE
 from tests.chaos.client import Client
+from tests.chaos.crowds import TOOK_EFFECT
 from tests.chaos.ground import SQLITE, STORES, Ground
+from tests.chaos.making import LEASE_SECONDS_MAX
+from tests.chaos.recorder import Tally
 from tests.chaos.replica import Replica
 from tests.chaos.serving_short import set_clock_off
 from tests.chaos.wires import Mood
@@ -22,6 +26,9 @@ from tests.chaos.wires import Mood
 PAUSE_SECONDS: Final = 3.4
 WIRE_SECONDS: Final = 1.2
 FULL_SECONDS: Final = 1.0
+FULL_TIMES_MAX: Final = 5
+# What the service answers while its database can do nothing.
+REFUSED: Final = "server_error"
 STORM_SECONDS: Final = 1.5
 CLOCK_SECONDS: Final = 1.0
 # A service that goes by its own clock must not be set off further than a schedule may lie behind.
@@ -37,6 +44,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     ground: Ground
     clients: list[Client]
     chance: random.Random
+    tally: Tally
 
     @property
     def anyone(self) -> Replica:
@@ -47,6 +55,13 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     def crowd(self) -> list[Client]:
         """Give some clients, of several accounts."""
         return self.chance.sample(self.clients, min(4, len(self.clients)))
+
+    @property
+    def free(self) -> Client:
+        """Give some client whose plan limits nothing."""
+        return self.chance.choice(
+            [one for one in self.clients if min(one.account.limits.values()) == WIDE]
+        )
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,10 +92,13 @@ async def stop(field: Field) -> Details:
 async def pause(field: Field) -> Details:
     """Take the processor from a server for longer than any lease."""
     replica = field.anyone
+    began = time.monotonic()
     replica.pause()
     await asyncio.sleep(PAUSE_SECONDS)
     replica.resume()
-    return {"replica": replica.index, "seconds": PAUSE_SECONDS}
+    seconds = round(time.monotonic() - began, 3)
+    effect = seconds > LEASE_SECONDS_MAX
+    return {"replica": replica.index, "seconds": seconds, TOOK_EFFECT: effect}
 
 
 async def lose_answers(field: Field) -> Details:
@@ -101,17 +119,23 @@ async def _spoil(field: Field, mood: Mood) -> Details:
         one.mood = mood
     await asyncio.sleep(WIRE_SECONDS)
     field.ground.calm()
-    return {"mood": mood.value, "pieces": sum(one.disturbed for one in middlemen) - before}
+    pieces = sum(one.disturbed for one in middlemen) - before
+    return {"mood": mood.value, "pieces": pieces, TOOK_EFFECT: pieces > 0}
 
 
 async def fill_disk(field: Field) -> Details:
-    """Leave no room on the disk of the database."""
+    """Leave no room on the disk of the database, until somebody was refused for it."""
     disk = field.ground.disk
     assert disk is not None
     filled = await asyncio.to_thread(disk.fill)
-    await asyncio.sleep(FULL_SECONDS)
+    before, refused = field.tally.codes[REFUSED], 0
+    for _ in range(FULL_TIMES_MAX):
+        await asyncio.sleep(FULL_SECONDS)
+        refused = field.tally.codes[REFUSED] - before
+        if refused:
+            break
     disk.free()
-    return {"bytes": filled}
+    return {"bytes": filled, "refused": refused, TOOK_EFFECT: refused > 0}
 
 
 async def step_clock(field: Field) -> Details:
@@ -126,7 +150,7 @@ async def step_clock(field: Field) -> Details:
 
 async def herd(field: Field) -> Details:
     """Let many leases end together while a crowd polls."""
-    return await crowds.herd(field.chance.choice(field.clients), field.crowd)
+    return await crowds.herd(field.free, field.crowd)
 
 
 async def poison(field: Field) -> Details:

@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from tests.chaos.crowds import TOOK_EFFECT
 from tests.chaos.faults import Details, Field, Kind
 from tests.chaos.ground import DATABASE, POSTGRES
 from tests.chaos.wires import Mood
@@ -54,9 +55,11 @@ async def part(field: Field) -> Details:
     assert between is not None
     between.mood = field.chance.choice([Mood.DROPS, Mood.DROPS_ANSWERS, Mood.RESETS])
     mood = between.mood
+    before = between.disturbed
     await asyncio.sleep(PARTED_SECONDS)
     field.ground.calm()
-    return {"replica": 0, "mood": mood.value}
+    pieces = between.disturbed - before
+    return {"replica": 0, "mood": mood.value, "pieces": pieces, TOOK_EFFECT: pieces > 0}
 
 
 async def restart_fast(field: Field) -> Details:
@@ -97,11 +100,11 @@ async def exhaust(field: Field) -> Details:
     finally:
         for one in taken:
             await one.close()
-    return {"connections": len(taken)}
+    return {"connections": len(taken), TOOK_EFFECT: bool(taken)}
 
 
 async def hold_snapshot(field: Field) -> Details:
-    """Hold an old snapshot, and then a lock on some tasks, in a transaction that does nothing."""
+    """Hold an old snapshot, and then a lock on held tasks, in a transaction that does nothing."""
     connection = await asyncpg.connect(_server(field).url(DATABASE))
     try:
         async with connection.transaction(isolation="repeatable_read"):
@@ -109,13 +112,13 @@ async def hold_snapshot(field: Field) -> Details:
             await asyncio.sleep(SNAPSHOT_SECONDS)
         async with connection.transaction():
             locked = await connection.fetch(
-                "select id from tasks where status <> 'pending' order by random() limit 5 "
+                "select id from tasks where status = 'claimed' order by random() limit 5 "
                 "for update skip locked"
             )
             await asyncio.sleep(LOCK_SECONDS)
     finally:
         await connection.close()
-    return {"seconds": SNAPSHOT_SECONDS, "locked": len(locked)}
+    return {"seconds": SNAPSHOT_SECONDS, "locked": len(locked), TOOK_EFFECT: bool(locked)}
 
 
 KINDS: Final = tuple(

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from tests.chaos import faults, faults_postgres
-from tests.chaos.faults import Field, Kind
+from tests.chaos.crowds import TOOK_EFFECT
+from tests.chaos.faults import Details, Field, Kind
 from tests.chaos.history import Fault, Writer
 from tests.chaos.recorder import Tally
 
@@ -99,11 +100,17 @@ class Nemesis:
                 details=details,
             )
         )
+        self._count(kind, details)
+        self._check()
+
+    def _count(self, kind: Kind, details: Details) -> None:
+        # What hit nothing is in the history and does not count.
+        if not details.get(TOOK_EFFECT, True):
+            return
         counted = [details[name] for name in COUNTED if name in details]
         self.counts[kind.name] += sum(counted) if counted else 1
         if kind.name == "retry storm":
             self.counts["kill"] += 1
-        self._check()
 
     def _check(self) -> None:
         for replica in self._field.ground.replicas:

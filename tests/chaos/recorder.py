@@ -41,6 +41,8 @@ class Tally:
         self.operations = 0
         # By name and outcome.
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        # By error code.
+        self.codes: Counter[str] = Counter()
 
 
 class Recorder:
@@ -107,6 +109,8 @@ class Recorder:
         self._writer.write(operation)
         self._tally.operations += 1
         self._tally.outcomes[operation.name, operation.outcome] += 1
+        if operation.code is not None:
+            self._tally.codes[operation.code] += 1
         if operation.outcome == INFO:
             # The old process may still be at it: this is another.
             self._process = next(self._tally.processes)

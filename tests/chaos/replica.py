@@ -128,8 +128,10 @@ class Replica:
 
     def _keep_log(self) -> None:
         assert self._served is not None
+        whole, end, last = self._served.log.rpartition(b"\n")
+        # The line in which it was killed must not become the beginning of the next server's.
         with self._log.open("ab") as file:
-            file.write(self._served.log)
+            file.write(whole + end + (b"" if last.startswith(b"{") else last))
 
 
 def waited_for_processor(pid: int) -> int:

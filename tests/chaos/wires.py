@@ -31,6 +31,10 @@ class Mood(enum.Enum):
     DROPS_ANSWERS = "drops answers"
 
 
+# Moods that let pass what the client sends.
+OF_ANSWERS: Final = frozenset({Mood.LOSES_ANSWERS, Mood.CUTS, Mood.DROPS_ANSWERS})
+
+
 class Middleman:
     """Listens on loopback and passes on to a port, as its mood is at each piece."""
 
@@ -91,7 +95,7 @@ class Middleman:
     ) -> None:
         while piece := await reader.read(PIECE_BYTES):
             mood = self.mood
-            self.disturbed += mood is not Mood.CALM
+            self.disturbed += mood is not Mood.CALM and (answers or mood not in OF_ANSWERS)
             match mood:
                 case Mood.RESETS:
                     return

@@ -73,6 +73,24 @@ def a_complete_without_its_result() -> Story:
     return story
 
 
+@bad("S14")
+def a_read_crashed_beside_a_fault() -> Story:
+    story = told()
+    task = story.create()
+    story.fault("F7", "backend kills", 1)
+    story.crashed(story.ask("get", task))
+    story.finish(task)
+    return story
+
+
+@bad("S14")
+def a_write_crashed_in_peace() -> Story:
+    story = told()
+    task = story.create()
+    story.crashed(story.ask("cancel", task))
+    return story
+
+
 @bad("S15")
 def a_stale_read() -> Story:
     story = told()
@@ -310,6 +328,15 @@ def slow_after_an_overload() -> Story:
 def a_late_job_counts_as_healthy() -> Story:
     story = told()
     story.health(60, healthy=True)
+    return story
+
+
+@bad("L7")
+def nothing_is_told_of_the_job() -> Story:
+    story = told()
+    story.health(4, healthy=True)
+    (asked,) = story.operations
+    story.put(replace(asked, body={"status": "ok"}))
     return story
 
 

@@ -1,12 +1,17 @@
 """Ends of tasks: one completion, nothing after the end, and answers that show the whole effect."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from tests.chaos.checker.evidence import Evidence, sent, token_of
 from tests.chaos.checker.sights import ENDED, FOREVER, MISSING, Shown, Sight, canonical
-from tests.chaos.checker.verdict import Report
+from tests.chaos.checker.verdict import NANOSECONDS, Report
 from tests.chaos.history import Operation
 
+CRASHED: Final = 500
+READS: Final = frozenset({"get", "list", "health"})
+# A commit whose end is not known is answered so while the database is hurt, or just after.
+HURT_SECONDS: Final = 2
 _AFTER = {
     "complete": frozenset({"completed"}),
     "fail": frozenset({"pending", "dead_letter", "cancelled"}),
@@ -18,10 +23,29 @@ _AFTER = {
 
 
 def judge(evidence: Evidence, report: Report) -> None:
+    _crashes(evidence, report)
     for task, seen in evidence.sights.items():
         _effects(evidence, report, task, seen)
         _one_completion(report, task, seen)
         _unchanged(evidence, report, task, seen)
+
+
+def _crashes(evidence: Evidence, report: Report) -> None:
+    """No request crashes: only a write may come to an end that a broken database leaves open."""
+    for operation in evidence.operations:
+        if operation.status != CRASHED:
+            continue
+        if operation.name in READS or not _hurt(evidence, operation):
+            known = operation.task if operation.task in evidence.sights else None
+            report.add("S14", f"{operation.name} crashed", [operation], known)
+
+
+def _hurt(evidence: Evidence, operation: Operation) -> bool:
+    since = operation.invoked - int(HURT_SECONDS * evidence.slowness * NANOSECONDS)
+    return any(
+        fault.began <= operation.returned and fault.ended >= since
+        for fault in evidence.history.faults
+    )
 
 
 def _effects(evidence: Evidence, report: Report, task: str, seen: Sequence[Sight]) -> None:

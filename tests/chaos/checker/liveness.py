@@ -35,8 +35,9 @@ def judge_leases(evidence: Evidence, report: Report) -> None:
 
 
 def judge(evidence: Evidence, report: Report) -> None:
-    _stuck(evidence, report)
+    # Poison first: what it says of a task is said more plainly than that the task is stuck.
     _poison(evidence, report)
+    _stuck(evidence, report)
 
 
 def _expiries(evidence: Evidence) -> Iterator[Expiry]:
@@ -111,9 +112,7 @@ def _stuck(evidence: Evidence, report: Report) -> None:
     for task in evidence.finals:
         final = evidence.final(task)
         assert final is not None, "it was read at the end"
-        read, state = final
-        if poisonous(read.task):
-            continue
+        _, state = final
         report.judge("L2")
         waits = state.status == "pending" and (state.scheduled_at or 0) > now
         if state.status not in ENDED and not waits and not report.explained(task):

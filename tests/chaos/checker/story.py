@@ -112,6 +112,12 @@ class Story:
         body = {"error": code, "agent_contract": (operation.body or {})["agent_contract"]}
         return self.put(replace(operation, outcome="fail", status=409, code=code, body=body))
 
+    def crashed(self, operation: Operation) -> Operation:
+        """Tell an operation as one that nobody knows the end of, for the service broke down."""
+        body = {"error": "server_error", "agent_contract": (operation.body or {})["agent_contract"]}
+        changes = {"status": 500, "code": "server_error", "body": body}
+        return self.put(replace(operation, outcome="info", **changes))
+
     def told(self, operation: Operation, **changes: Any) -> Operation:  # noqa: ANN401
         """Change what an answer said."""
         return self.put(replace(operation, body=(operation.body or {}) | changes))

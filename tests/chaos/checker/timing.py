@@ -149,16 +149,19 @@ def _health(evidence: Evidence, report: Report) -> None:
     for operation in evidence.operations:
         if operation.name != "health" or operation.outcome != "ok":
             continue
-        job: dict[str, Any] = (operation.body or {}).get("leaseExpiryJob", {})
+        job: dict[str, Any] | None = (operation.body or {}).get("leaseExpiryJob")
+        if job is None:
+            report.add("L7", "it is not told how late the job is", [operation])
+            continue
         report.judge("L7")
-        stale = job.get("staleSec")
+        stale = job["staleSec"]
         healthy = stale is not None and stale <= bound
         stuck = any(
             "job" in fault.details
             and fault.began + (bound + 1) * NANOSECONDS < operation.invoked < fault.ended
             for fault in evidence.history.faults
         )
-        if job.get("healthy") and (not healthy or stuck):
+        if job["healthy"] and (not healthy or stuck):
             report.add("L7", f"a job that is {stale} s late counts as healthy", [operation])
 
 

@@ -23,8 +23,6 @@ from tests.chaos.wire import Answer, Request, Wire
 
 PAGE: Final = 100
 DRAINERS: Final = 4
-# Longer than leases that are left to end.
-DRAIN_SECONDS: Final = 5.0
 _UNENDED: Final = ("pending", "claimed")
 _GRANTED: Final = (200, 201)
 _WAITING: Final = """
@@ -113,10 +111,12 @@ class Stage:
             await beside.close()
             await looking.close()
 
-    async def finish(self, seed: int, command: str) -> None:
-        """Bring all tasks to their ends, read them, and write down what this run was."""
-        for account in self.accounts:
-            await self._drain(account)
+    async def finish(self, seed: int, command: str, drain_seconds: float) -> bool:
+        """Bring all tasks to their ends, read them, and write down what this run was.
+
+        Gives whether all came to their ends in time.
+        """
+        drained = [await self._drain(account, drain_seconds) for account in self.accounts]
         for actor in self._actors:
             actor.leave()
         self.writer.close()
@@ -128,6 +128,7 @@ class Stage:
             file.write(self._run(seed, command))
             for fault in self.faults:
                 file.write(fault)
+        return all(drained)
 
     async def close(self) -> None:
         """Leave no process."""
@@ -135,20 +136,21 @@ class Stage:
             if replica.running:
                 await replica.kill()
 
-    async def _drain(self, account: Account) -> None:
+    async def _drain(self, account: Account, seconds: float) -> bool:
         """Cancel what waits, and what was held once its lease has ended."""
         actors = [self.actor(account) for _ in range(DRAINERS)]
-        deadline = time.monotonic() + DRAIN_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             left = [one for one in await self._listed(account) if one["status"] in _UNENDED]
             if not left:
-                return
+                return True
             waiting = [one["id"] for one in left if one["status"] == "pending"]
             await asyncio.gather(
                 *(_cancel(actor, waiting[number::DRAINERS]) for number, actor in enumerate(actors))
             )
             if not waiting:
                 await asyncio.sleep(PAUSE_SECONDS)
+        return False
 
     def _run(self, seed: int, command: str) -> Run:
         kept = {"retention_days": self.setting.retention_days}

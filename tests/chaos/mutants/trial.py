@@ -33,6 +33,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return not self.expected.isdisjoint(self.broken)
 
 
+# Longer than leases that are left to end, on a machine that is busy with much else.
+DRAIN_SECONDS: Final = 60.0
+# A mutant may never come to the end; what it left is judged.
+MUTANT_DRAIN_SECONDS: Final = 5.0
+
+
 class Trials:
     """Plays scenes; PostgreSQL is started for the first that needs it."""
 
@@ -69,7 +75,9 @@ class Trials:
         try:
             await stage.serve(program(code))
             await scene.play(stage)
-            await stage.finish(self._seed, self._command(mutant))
+            patience = DRAIN_SECONDS if code == SOUND else MUTANT_DRAIN_SECONDS
+            drained = await stage.finish(self._seed, self._command(mutant), patience)
+            assert drained or code != SOUND, "the sound service did not bring all to their ends"
         finally:
             await stage.close()
         verdict = await asyncio.to_thread(check, history.read(folder))
