@@ -15,7 +15,7 @@ from tests.chaos import history
 from tests.chaos.campaign import Ended, Plan, run
 from tests.chaos.checker import check
 from tests.chaos.ground import STORES
-from tests.chaos.nemesis import each_once
+from tests.chaos.nemesis import JUDGED_IN_CALM, each_once
 from tests.chaos.short import SHORT_FORMS
 
 BOTH: Final = "both"
@@ -38,6 +38,7 @@ def main() -> int:
                 operations=SHORT_FORMS[store].operations,
                 rate=SHORT_FORMS[store].rate,
                 least={**each_once(store), **SHORT_FORMS[store].least},
+                calm=JUDGED_IN_CALM,
                 seconds=arguments.seconds,
                 seconds_max=arguments.seconds + SHORT_FORMS[store].seconds_max,
                 repeated_by=f"{command} --seconds {arguments.seconds:g}",

@@ -52,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     seconds_max: float = 180.0
     faults: frozenset[str] = frozenset()
+    # What happens first, with half a minute of quiet around each.
+    calm: frozenset[str] = frozenset()
     # All clients together, in a second.
     rate: float = 150.0
     quiet_seconds: float = 1.0
@@ -175,7 +177,8 @@ class _Stage:
         self._faults, over = nemesis.counts, asyncio.Event()
         every = len(clients) / self._plan.rate
         async with asyncio.TaskGroup() as group:
-            pace = Pace(quiet_seconds=self._plan.quiet_seconds, least=self._plan.least)
+            plan = self._plan
+            pace = Pace(quiet_seconds=plan.quiet_seconds, least=plan.least, calm=plan.calm)
             broken = group.create_task(nemesis.run(pace, over))
             for client in clients:
                 group.create_task(live(client, every))

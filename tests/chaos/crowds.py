@@ -61,6 +61,11 @@ async def poison(crowd: Sequence[Client]) -> Details:
     return {"sent": POISONED * len(crowd)}
 
 
+async def look_at_health(client: Client) -> None:
+    """Ask some server how it is, beside whatever the client waits for."""
+    await _for(client, lambda other: _asked(other, Ask(name="health")))
+
+
 async def zombies(crowd: Sequence[Client]) -> Details:
     """Send many heartbeats for leases that are lost."""
     # Who has lost no lease yet is no zombie.
@@ -71,6 +76,10 @@ async def zombies(crowd: Sequence[Client]) -> Details:
 
 async def _poll(poller: Client) -> None:
     await poller.ask(Ask(name="claim", sent=claim_by_type(poller)))
+
+
+async def _asked(client: Client, ask: Ask) -> None:
+    await client.ask(ask)
 
 
 async def _for(client: Client, act: Callable[[Client], Awaitable[None]]) -> None:

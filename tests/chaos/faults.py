@@ -30,6 +30,9 @@ FULL_TIMES_MAX: Final = 5
 # What the service answers while its database can do nothing.
 REFUSED: Final = "server_error"
 STORM_SECONDS: Final = 1.5
+# Health must tell by the third missed interval of the job that ends leases (L7).
+STUCK_SECONDS: Final = 17.5
+STUCK_LOOKS: Final = 5
 CLOCK_SECONDS: Final = 1.0
 # A service that goes by its own clock must not be set off further than a schedule may lie behind.
 STEP_SECONDS: Final = (-20.0, -3.0, 4.0, 25.0)
@@ -71,6 +74,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     happen: Callable[[Field], Awaitable[Details]]
     stores: tuple[str, ...] = STORES
+    # Takes too long to happen by chance: only where it is asked for.
+    rare: bool = False
 
 
 async def kill(field: Field) -> Details:
@@ -170,6 +175,15 @@ async def storm(field: Field) -> Details:
     return details
 
 
+async def stuck_job(field: Field) -> Details:
+    """Hold what the job that ends leases has to change, until its health must tell."""
+    async with field.ground.locked():
+        await asyncio.sleep(STUCK_SECONDS)
+        for _ in range(STUCK_LOOKS):
+            await crowds.look_at_health(field.clients[0])
+    return {"job": "lease expiry", "seconds": STUCK_SECONDS}
+
+
 async def zombies(field: Field) -> Details:
     """Let workers that lost their leases go on in a crowd."""
     return await crowds.zombies(field.crowd)
@@ -187,4 +201,5 @@ KINDS: Final = (
     Kind(id="F20", name="poison", happen=poison),
     Kind(id="F21", name="retry storm", happen=storm),
     Kind(id="F24", name="zombies", happen=zombies),
+    Kind(id="F16", name="stuck job", happen=stuck_job, rare=True),
 )

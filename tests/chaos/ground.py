@@ -27,6 +27,7 @@ REPLICAS: Final = {SQLITE: 1, POSTGRES: 3}
 # The direct way is taken so much more often than that through a middleman.
 DIRECT: Final = 2
 _BESIDE: Final = Path(__file__).with_name("beside.py")
+_HOLDING: Final = Path(__file__).with_name("holding.py")
 _SETTINGS: Final = {"max_connections": "80"}
 _EMPTY: Final = frozenset({Mood.DROPS, Mood.DROPS_ANSWERS})
 
@@ -71,6 +72,38 @@ class Ground:
             return [dict(row) for row in await connection.fetch(statement)]
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[None]:
+        """Let nobody change a task until the block ends."""
+        if self.postgres is None:
+            async with self._file_locked():
+                yield
+            return
+        connection = await asyncpg.connect(self.postgres.url(DATABASE))
+        try:
+            async with connection.transaction():
+                await connection.execute("lock table tasks in exclusive mode")
+                yield
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _file_locked(self) -> AsyncIterator[None]:
+        prefix = () if self.disk is None else self.disk.prefix
+        process = await asyncio.create_subprocess_exec(
+            *prefix,
+            *(sys.executable, "-I", str(_HOLDING), str(self._file)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            held = await process.stdout.readline()
+            assert held, "the file could not be locked"
+            yield
+        finally:
+            await process.communicate()
 
     def calm(self) -> None:
         """Undo what was done to wires and disk; clocks stay wrong."""

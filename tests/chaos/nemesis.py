@@ -24,6 +24,9 @@ COUNTED: Final = ("killed", "paused")
 LACKING_FIRST: Final = 0.7
 # How soon the service must be back is judged where nothing else happens meanwhile: once in a run.
 JUDGED_SECONDS: Final = {"kill": 5.5, "immediate restart": 10.5}
+# What is judged by how it was before and after, where nothing else happens for so long each time.
+CALM_SECONDS: Final = 31.0
+JUDGED_IN_CALM: Final = frozenset({"retry storm", "immediate restart", "stuck job"})
 
 
 def kinds_for(store: str, wanted: frozenset[str]) -> list[Kind]:
@@ -37,14 +40,18 @@ def kinds_for(store: str, wanted: frozenset[str]) -> list[Kind]:
 
 def each_once(store: str) -> dict[str, int]:
     """Ask for every fault that there is on a store."""
-    return {kind.name: 1 for kind in kinds_for(store, frozenset())}
+    return {kind.name: 1 for kind in kinds_for(store, frozenset()) if not kind.rare}
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How long it is quiet between faults on average, and how often each must happen by name."""
+    """How long it is quiet between faults on average, and how often each must happen by name.
+
+    Those in `calm` happen first, once each, with `CALM_SECONDS` before and after.
+    """
 
     quiet_seconds: float
     least: Mapping[str, int]
+    calm: frozenset[str] = frozenset()
 
 
 class Nemesis:
@@ -63,10 +70,19 @@ class Nemesis:
 
     async def run(self, pace: Pace, over: asyncio.Event) -> None:
         """Go on until it is over; what was begun is undone first."""
+        await self._in_calm([kind for kind in self._kinds if kind.name in pace.calm], over)
         while not over.is_set():
             await _unless(over, self._quiet(pace.quiet_seconds))
             if not over.is_set():
                 await self.happen(self._next(pace.least))
+
+    async def _in_calm(self, kinds: Sequence[Kind], over: asyncio.Event) -> None:
+        for kind in kinds:
+            await _unless(over, CALM_SECONDS)
+            if not over.is_set():
+                await self.happen(kind)
+        if kinds:
+            await _unless(over, CALM_SECONDS)
 
     def _quiet(self, seconds: float) -> float:
         usual = self._field.chance.uniform(0.3, 1.7) * seconds
@@ -119,7 +135,8 @@ class Nemesis:
 
 def deck(kinds: Sequence[Kind], chance: random.Random) -> list[Kind]:
     """Shuffle the faults, each as often as it weighs."""
-    cards = [kind for kind in kinds for _ in range(WEIGHTS.get(kind.name, 1))]
+    often = [kind for kind in kinds if not kind.rare]
+    cards = [kind for kind in often for _ in range(WEIGHTS.get(kind.name, 1))]
     chance.shuffle(cards)
     return cards
 

@@ -16,7 +16,7 @@ from tests.chaos import history
 from tests.chaos.campaign import Plan, run
 from tests.chaos.checker import check
 from tests.chaos.ground import POSTGRES, SQLITE
-from tests.chaos.nemesis import each_once
+from tests.chaos.nemesis import JUDGED_IN_CALM, each_once
 from tests.chaos.short import SHORT_FORMS
 from tests.crash.cutting import cuts
 
@@ -111,6 +111,7 @@ def _plan(kind: str, seed: int, folder: Path) -> Plan:
         seconds=CAMPAIGN_SECONDS,
         seconds_max=CAMPAIGN_SECONDS + form.seconds_max,
         least={**each_once(kind), **form.least},
+        calm=JUDGED_IN_CALM,
         rate=RATES[seed % len(RATES)],
         quiet_seconds=QUIETS[seed // len(RATES) % len(QUIETS)],
         repeated_by=f"python -m tests.chaos.stage {kind} {seed} FOLDER",

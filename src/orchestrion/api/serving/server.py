@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
+from orchestrion.api.serving.acceptor import Acceptor
 from orchestrion.api.serving.gate import Gate, ProtocolHooks
 from orchestrion.api.serving.listener import BACKLOG, begin, take
 from orchestrion.api.serving.phases import ProtocolLimits
@@ -62,32 +62,48 @@ async def serve_http(app: ASGIApp, options: ServerOptions, lifecycle: ServerLife
     sockets = list(options.listeners) or await take(options.host, options.port)
     begin(sockets, f"{options.host}:{options.port}", options.backlog)
     _allow_open_files(options.limits.connections_max + options.limits.turned_away_max)
-    server = _Server(app, options, lifecycle)
+    server = _Server(app, options, lifecycle, sockets)
     try:
         await server.serve(sockets)
     finally:
         # Nothing is left after a stop in order; after a fault this frees the port.
-        server.cut(sockets)
+        server.cut()
 
 
 class _Server(uvicorn.Server):
     """Uvicorn's server, with the signals left to others and a stop that resets no request."""
 
-    def __init__(self, app: ASGIApp, options: ServerOptions, lifecycle: ServerLifecycle) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        options: ServerOptions,
+        lifecycle: ServerLifecycle,
+        listeners: Sequence[socket.socket],
+    ) -> None:
         self._gate = Gate(options.limits, options.hooks)
-        super().__init__(_configuration(app, options, self._gate))
-        self.servers = []
+        super().__init__(_configuration(app, options))
         self._options = options
         self._lifecycle = lifecycle
+        self._address = listeners[0].getsockname()
+        self._acceptor = Acceptor(listeners, self._protocol, self._no_room)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - Uvicorn's name
+        self._acceptor.begin()
+        self.started = True
+        host, port = self._address[:2]
         self._lifecycle.on_started(host, port)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return ServiceProtocol(
+            self._gate, config=self.config, server_state=self.server_state, app_state={}
+        )
+
+    def _no_room(self, error: OSError) -> None:
+        self._options.hooks.observer.fault("accept_failed", "", error)
 
     async def main_loop(self) -> None:
         ticking = asyncio.create_task(self._tick())
@@ -107,8 +123,10 @@ class _Server(uvicorn.Server):
             await self.on_tick(0)
             await asyncio.sleep(TICK_SECONDS)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._close_listeners(sockets or [])
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - as above
+        # The system has told those who wait that they are connected.
+        self._acceptor.close(self._options.backlog)
+        await self._acceptor.settled()
         self._gate.stop()
         try:
             async with asyncio.timeout(self._options.shutdown_seconds):
@@ -121,28 +139,21 @@ class _Server(uvicorn.Server):
                 async with asyncio.timeout(CANCEL_SECONDS):
                     await self._tasks_done()
 
-    def cut(self, sockets: list[socket.socket]) -> None:
+    def cut(self) -> None:
         """Let go of everything at once."""
-        self._close_listeners(sockets)
+        self._acceptor.close()
         self._gate.abort()
-
-    def _close_listeners(self, sockets: list[socket.socket]) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets:
-            listener.close()
 
     async def _tasks_done(self) -> None:
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks)
 
 
-def _configuration(app: ASGIApp, options: ServerOptions, gate: Gate) -> uvicorn.Config:
+def _configuration(app: ASGIApp, options: ServerOptions) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         interface="asgi3",
-        # Uvicorn only ever calls it; a class of its own for each server would be no better.
-        http=functools.partial(ServiceProtocol, gate),  # type: ignore[arg-type]
+        http=ServiceProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
