@@ -186,7 +186,7 @@ def test_a_timeout_ends_a_program_and_all_it_started(
     client: Orchestrion, tmp_path: Path, served: Served, key: str
 ) -> None:
     script = tmp_path / "stuck.sh"
-    script.write_text(f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/child; wait; sleep 60")
+    script.write_text(f"trap '' TERM; sleep 600 & echo $! > {tmp_path}/child; wait; sleep 600")
     task = client.tasks.create("shell", {}, max_attempts=1)
     arguments = ["exec", "--type", "shell", "--timeout", "0.5", "--", "bash", str(script)]
     with running(arguments, tmp_path, served, key) as program:
