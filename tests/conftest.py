@@ -57,6 +57,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "e2e/test_disk.py",
         "e2e/test_keys.py",
         "e2e/test_kill.py",
+        "e2e/test_killed_migration.py",
         "e2e/test_limits.py",
         "e2e/test_pages.py",
         "e2e/test_postgres_faults.py",

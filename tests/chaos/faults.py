@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.chaos import crowds
+from tests.chaos import crowds, kill_points
 from tests.chaos.accounts import WIDE
 from tests.chaos.client import Client
 from tests.chaos.crowds import TOOK_EFFECT
@@ -19,11 +19,13 @@ from tests.chaos.ground import SQLITE, STORES, Ground
 from tests.chaos.making import LEASE_SECONDS_MAX
 from tests.chaos.recorder import Tally
 from tests.chaos.replica import Replica
-from tests.chaos.serving_short import set_clock_off
+from tests.chaos.serving_short import clock_off, set_clock_off
 from tests.chaos.wires import Mood
 
 # Longer than the longest lease.
 PAUSE_SECONDS: Final = 3.4
+# The sweep comes every five seconds.
+POINT_SECONDS_MAX: Final = 8.0
 WIRE_SECONDS: Final = 1.2
 FULL_SECONDS: Final = 1.0
 FULL_TIMES_MAX: Final = 5
@@ -37,6 +39,9 @@ CLOCK_SECONDS: Final = 1.0
 # A service that goes by its own clock must not be set off further than a schedule may lie behind.
 STEP_SECONDS: Final = (-20.0, -3.0, 4.0, 25.0)
 HOUR_SECONDS: Final = 3_600.0
+# A clock that drifts takes so many small steps in that time.
+DRIFTS: Final = 20
+DRIFT_STEPS: Final = (-0.02, 0.05)
 
 Details = dict[str, Any]
 
@@ -85,6 +90,19 @@ async def kill(field: Field) -> Details:
     return {"replica": replica.index, "restarted": await replica.start()}
 
 
+async def kill_at_point(field: Field) -> Details:
+    """Have a server end itself where it hurts most, and start it again."""
+    replica, point = field.anyone, field.chance.choice(kill_points.POINTS)
+    reached = await replica.kill_at(point, POINT_SECONDS_MAX)
+    restarted = await replica.start()
+    return {
+        "replica": replica.index,
+        "point": point,
+        "restarted": restarted,
+        TOOK_EFFECT: reached,
+    }
+
+
 async def stop(field: Field) -> Details:
     """Ask a server to stop and start it again, as an upgrade does."""
     replica = field.anyone
@@ -113,7 +131,7 @@ async def lose_answers(field: Field) -> Details:
 
 async def bad_wire(field: Field) -> Details:
     """Slow, trickle, cut or reset what goes over the wires."""
-    moods = [Mood.SLOW, Mood.TRICKLES, Mood.CUTS, Mood.RESETS, Mood.DROPS]
+    moods = [Mood.SLOW, Mood.TRICKLES, Mood.CUTS, Mood.RESETS, Mood.DROPS, Mood.HALF_CLOSES]
     return await _spoil(field, field.chance.choice(moods))
 
 
@@ -151,6 +169,17 @@ async def step_clock(field: Field) -> Details:
     set_clock_off(replica.clock, seconds)
     await asyncio.sleep(CLOCK_SECONDS)
     return {"replica": replica.index, "seconds": seconds}
+
+
+async def drift_clock(field: Field) -> Details:
+    """Let the wall clock of one server go too fast for a while, or too slowly."""
+    replica = field.anyone
+    off, each = clock_off(replica.clock), field.chance.choice(DRIFT_STEPS)
+    for _ in range(DRIFTS):
+        off += each
+        set_clock_off(replica.clock, off)
+        await asyncio.sleep(CLOCK_SECONDS / DRIFTS)
+    return {"replica": replica.index, "seconds": off}
 
 
 async def herd(field: Field) -> Details:
@@ -191,12 +220,14 @@ async def zombies(field: Field) -> Details:
 
 KINDS: Final = (
     Kind(id="F1", name="kill", happen=kill),
+    Kind(id="F1", name="kill at a point", happen=kill_at_point),
     Kind(id="F1", name="sigterm", happen=stop),
     Kind(id="F2", name="pause", happen=pause),
     Kind(id="F3", name="lose answers", happen=lose_answers),
     Kind(id="F4", name="bad wire", happen=bad_wire),
     Kind(id="F11", name="full disk", happen=fill_disk, stores=(SQLITE,)),
     Kind(id="F14", name="clock step", happen=step_clock),
+    Kind(id="F14", name="clock drift", happen=drift_clock),
     Kind(id="F19", name="herd", happen=herd),
     Kind(id="F20", name="poison", happen=poison),
     Kind(id="F21", name="retry storm", happen=storm),

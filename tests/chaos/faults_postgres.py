@@ -18,6 +18,8 @@ from tests.postgres import PostgresServer, Shutdown
 PAUSE_SECONDS: Final = 3.4
 PARTED_SECONDS: Final = 2.5
 KILLS: Final = 8
+CANCELS: Final = 100
+CANCEL_EVERY_SECONDS: Final = 0.01
 FULL_SECONDS: Final = 1.5
 SNAPSHOT_SECONDS: Final = 2.5
 LOCK_SECONDS: Final = 0.8
@@ -26,6 +28,12 @@ _TERMINATE: Final = f"""
 select pg_terminate_backend(pid) from (
   select pid from pg_stat_activity where {OURS} order by random() limit 1
 ) one
+"""
+
+
+# Only who is at something has something to lose.
+_CANCEL: Final = f"""
+select pg_cancel_backend(pid) from pg_stat_activity where {OURS} and state <> 'idle'
 """
 
 
@@ -87,6 +95,23 @@ async def kill_backends(field: Field) -> Details:
     return {"killed": killed, "per_second": round(1 / every, 1)}
 
 
+async def cancel_backends(field: Field) -> Details:
+    """Cancel what sessions of the service are at, again and again."""
+    cancelled = 0
+    for _ in range(CANCELS):
+        cancelled += len(await field.ground.fetch(_CANCEL))
+        await asyncio.sleep(CANCEL_EVERY_SECONDS)
+    return {"cancelled": cancelled, TOOK_EFFECT: cancelled > 0}
+
+
+async def kill_postmaster(field: Field) -> Details:
+    """Kill every process of PostgreSQL, as a machine that dies does, and start it again."""
+    server = _server(field)
+    await asyncio.to_thread(server.kill)
+    await asyncio.to_thread(server.start)
+    return {"restarted": time.monotonic_ns()}
+
+
 async def exhaust(field: Field) -> Details:
     """Take every connection that PostgreSQL has, and end some that the service has."""
     url = _server(field).url(DATABASE)
@@ -128,7 +153,9 @@ KINDS: Final = tuple(
         ("F5", "partition", part),
         ("F6", "fast restart", restart_fast),
         ("F6", "immediate restart", restart_immediate),
+        ("F6", "killed database", kill_postmaster),
         ("F7", "backend kills", kill_backends),
+        ("F7", "backend cancels", cancel_backends),
         ("F15", "no connections left", exhaust),
         ("F16", "held snapshot", hold_snapshot),
     )

@@ -97,13 +97,15 @@ class Ground:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
+        assert process.stdin is not None
         assert process.stdout is not None
         try:
             held = await process.stdout.readline()
             assert held, "the file could not be locked"
             yield
         finally:
-            await process.communicate()
+            process.stdin.close()
+            await process.wait()
 
     def calm(self) -> None:
         """Undo what was done to wires and disk; clocks stay wrong."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from tests.chaos import kill_points
 from tests.chaos.serving_short import CLOCK_VARIABLE, set_clock_off
 from tests.chaos.wires import Middleman
 from tests.e2e.serving import Launch, Served
@@ -18,6 +19,7 @@ from tests.ports import free_port
 ROOT: Final = Path(__file__).parents[2]
 # On a machine that is busy with much else; how soon it served is judged from the history.
 START_SECONDS_MAX: Final = 120.0
+LOOK_SECONDS: Final = 0.02
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,8 @@ class Replica:
         self.port = free_port()
         self.clock = folder / f"clock-{index}"
         set_clock_off(self.clock, 0.0)
+        self._fuse = folder / f"kill-at-{index}"
+        kill_points.arm(self._fuse, None)
         self.database_url = ""
         self.middleman: Middleman | None = None
         # A middleman takes connections also for a server that is down: then nobody should ask it.
@@ -71,6 +75,17 @@ class Replica:
         self.serving = False
         await asyncio.to_thread(self._kill)
 
+    async def kill_at(self, point: str, seconds: float) -> bool:
+        """Have it end itself at a point, or end it after so long; tells whether it came there."""
+        kill_points.arm(self._fuse, point)
+        until = time.monotonic() + seconds
+        while self.running and time.monotonic() < until:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(LOOK_SECONDS)
+        reached = not self.running
+        kill_points.arm(self._fuse, None)
+        await self.kill()
+        return reached
+
     async def stop(self) -> int:
         """Ask it to stop; gives its exit code."""
         assert self._served is not None
@@ -100,6 +115,7 @@ class Replica:
             # Servers of this checkout, whichever is installed.
             "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
             CLOCK_VARIABLE: str(self.clock),
+            kill_points.VARIABLE: str(self._fuse),
         }
         launch = Launch(
             program=self._program.command,

@@ -1,7 +1,8 @@
 """Runs `orchestrion` with leases from one second on, by a wall clock that a campaign sets off.
 
 Run as `python -m tests.chaos.serving_short serve …`. A launcher that changes more of the service
-calls `prepare` first, imports and changes what it wants, then calls `main`.
+calls `prepare` first, imports and changes what it wants, then calls `main`, which also sets the
+points at which it can be made to end itself.
 """
 
 import mmap
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrion.core import limits
+from tests.chaos import kill_points
 
 LEASE_SECONDS_MIN: Final = 1
 # Names a file of eight bytes: how many seconds the wall clock is off, as a double.
@@ -23,6 +25,11 @@ def set_clock_off(path: Path, seconds: float) -> None:
     """Set the wall clock off for who runs by this file, at once."""
     with path.open("r+b" if path.exists() else "wb") as file:
         file.write(_OFFSET.pack(seconds))
+
+
+def clock_off(path: Path) -> float:
+    """Give how far it is off."""
+    return float(_OFFSET.unpack(path.read_bytes())[0])
 
 
 def prepare() -> None:
@@ -45,6 +52,7 @@ def main() -> None:
     """Run the command line; the import is late so that it meets what `prepare` changed."""
     from orchestrion.cli import main as run  # noqa: PLC0415
 
+    kill_points.establish()
     run(prog_name="orchestrion")
 
 

@@ -97,6 +97,19 @@ async def test_nobody_is_told_of_what_is_dropped(mood: Mood, asked: int) -> None
     assert server.asked == asked
 
 
+async def test_a_half_closed_wire_brings_the_request_and_then_its_end() -> None:
+    async with between() as (server, middleman):
+        middleman.mood = Mood.HALF_CLOSES
+        wire = Wire(middleman.port, PATIENCE_SECONDS)
+
+        answer = await wire.ask(REQUEST)
+
+        with pytest.raises((LostError, NotSentError)):
+            await wire.ask(REQUEST)
+    assert answer == Answer(status=200, content=CONTENT, retry_after=2.0)
+    assert server.asked == 1
+
+
 async def test_a_reset_keeps_the_request_from_the_server() -> None:
     async with between() as (server, middleman):
         middleman.mood = Mood.RESETS

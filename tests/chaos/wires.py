@@ -25,6 +25,8 @@ class Mood(enum.Enum):
     CUTS = "cuts"
     # Connections are broken as soon as something is sent.
     RESETS = "resets"
+    # What the client sends gets through, and then its end, before it has its answer.
+    HALF_CLOSES = "half-closes"
     # Nothing passes, and nobody is told.
     DROPS = "drops"
     # What the client sends passes, what the server sends does not.
@@ -119,6 +121,8 @@ class Middleman:
                     pass
             writer.write(piece)
             await writer.drain()
+            if mood is Mood.HALF_CLOSES and not answers:
+                writer.write_eof()
 
 
 async def _trickle(piece: bytes, writer: asyncio.StreamWriter) -> None:
