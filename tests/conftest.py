@@ -55,6 +55,7 @@ FULL_RUNS_ONLY: Final = frozenset(
         "e2e/test_checkout_browser.py",
         "e2e/test_demo.py",
         "e2e/test_disk.py",
+        "e2e/test_herd.py",
         "e2e/test_keys.py",
         "e2e/test_kill.py",
         "e2e/test_killed_migration.py",
