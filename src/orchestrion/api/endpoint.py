@@ -18,7 +18,7 @@ from orchestrion.api.receiving import read_body, refuse_repeats
 from orchestrion.api.respond import Responder, window_headers
 from orchestrion.core.account import Principal
 from orchestrion.core.errors import ErrorCode
-from orchestrion.core.faults import Fault, PaymentsUnavailable, Poison, Unknown
+from orchestrion.core.faults import Crowded, Fault, PaymentsUnavailable, Poison, Unknown
 from orchestrion.core.ids import RequestId
 from orchestrion.core.limits import PAYMENTS_WAIT_SECONDS, SERVER_ERROR_WAIT_SECONDS
 from orchestrion.core.operations import Access, Allowance, Operation
@@ -26,6 +26,7 @@ from orchestrion.core.outcomes import Rejection, Situation, Window
 from orchestrion.core.strict_json import Malformed
 from orchestrion.engine.door import Door
 from orchestrion.engine.mint import Mint
+from orchestrion.engine.overload import overloaded
 from orchestrion.engine.ports import Clock, Observer, RequestRecord
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -39,6 +40,8 @@ _ELSEWHERE: Final = frozenset({"start_checkout", "verify_payment", "receive_paym
 # Never sent: what logs and metrics call a request whose caller left before its answer.
 HUNG_UP: Final = 499
 NOT_MODIFIED: Final = 304
+# What metrics call a refusal because too many wait for the database.
+CROWDED: Final = "database_waiters"
 _UNKNOWN = "The write may or may not have taken effect: look before you repeat it."
 _UNAVAILABLE = "The database cannot take this request now; nothing was changed."
 NO_PAYMENTS_NOW = (
@@ -202,6 +205,9 @@ class Endpoint:
         return self._reception.responder.refused(rejection, request)
 
     def _broken(self, error: Exception, request: Request) -> Response:
+        if isinstance(error, Crowded):
+            self._reception.observer.refused(CROWDED)
+            return self._reception.responder.refused(overloaded(), request)
         if isinstance(error, Fault):
             self._reception.observer.fault("request_failed", request.request_id, error)
             fault = error

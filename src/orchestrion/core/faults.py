@@ -17,6 +17,10 @@ class Unavailable(Fault):
     """The database cannot take writes now; surely rolled back."""
 
 
+class Crowded(Unavailable):
+    """Too many wait for the database already: there is nothing wrong with it."""
+
+
 class Blocked(Unavailable):
     """Another transaction holds one of the rows for longer than is waited; surely rolled back."""
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from orchestrion.core.faults import Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.core.faults import Crowded, Poison, StoreRefused, Unavailable, Unknown
 from orchestrion.store.postgres.connecting import Pool, begin, commit, roll_back
 from orchestrion.store.postgres.faults import before_commit
 from orchestrion.store.postgres.place import LONG_READER, READER, WRITER, Place, Role
@@ -422,7 +422,7 @@ async def test_no_more_callers_wait_than_allowed(place: Place) -> None:
             waiting = asyncio.create_task(write(pool))
             await asyncio.sleep(0)
 
-            with pytest.raises(Unavailable, match="too many callers"):
+            with pytest.raises(Crowded, match="too many callers"):
                 await write(pool)
         await waiting
 

@@ -7,7 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
-from orchestrion.core.faults import Blocked, Conflict, Poison, StoreRefused, Unavailable, Unknown
+from orchestrion.core.faults import (
+    Blocked,
+    Conflict,
+    Crowded,
+    Poison,
+    StoreRefused,
+    Unavailable,
+    Unknown,
+)
 from orchestrion.store.postgres.away import Away
 from orchestrion.store.postgres.faults import DRIVER_ERRORS, at_commit, before_commit
 from orchestrion.store.postgres.place import WRITER, Place, Role
@@ -153,7 +161,7 @@ class Pool:
 
     async def _wait(self) -> Session:
         if len(self._waiters) >= self._place.waiting_max:
-            raise Unavailable("too many callers wait for a connection to the database")
+            raise Crowded("too many callers wait for a connection to the database")
         waiter: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:

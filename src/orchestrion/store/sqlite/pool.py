@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import apsw
 
-from orchestrion.core.faults import Unavailable
+from orchestrion.core.faults import Crowded, Unavailable
 from orchestrion.store.sqlite.database import Place, open_reader
 
 R = TypeVar("R")
@@ -15,7 +15,7 @@ Read = Callable[[apsw.Connection], R]
 
 
 class ReadPool:
-    """Runs reads; raises Unavailable when too many wait or the file cannot be read."""
+    """Runs reads; raises Crowded when too many wait, Unavailable if the file cannot be read."""
 
     def __init__(self, place: Place, readers: int, waiting_max: int) -> None:
         self._connections = [open_reader(place) for _ in range(readers)]
@@ -27,7 +27,7 @@ class ReadPool:
     async def run(self, read: Read[R]) -> R:
         """Run one read in a thread."""
         if self._waiting >= self._waiting_max:
-            raise Unavailable("too many reads are waiting")
+            raise Crowded("too many reads are waiting")
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
