@@ -76,6 +76,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: list[Span]
     knee: Span
+    # The same once more when the first overload is over: by then the database is as large.
+    knee_again: Span
     calm: Span
     core_share: float
     memory_mib: float
@@ -103,27 +105,26 @@ class Runner:
         await asyncio.sleep(effort.settle)
         calm = _told("0.7 of the knee", await crowd.watched(effort.calm))
         await crowd.disband()
+        first = await self._surge(_first(clients, effort), calm)
+        knee_again = await self._again(clients)
+        others = [await self._surge(plan, calm) for plan in _others(clients, effort)]
         return Course(
             steps=steps,
             knee=knee,
+            knee_again=knee_again,
             calm=calm,
             core_share=core_share,
             memory_mib=memory_mib,
-            surges=await self._surges(clients, calm),
+            surges=[first, *others],
         )
 
-    async def _surges(self, clients: int, calm: Span) -> list[Surge]:
-        effort, over, many = self._effort, OVER * clients, max(MANY, OVER * clients)
-        plans = (
-            ("three times the knee", "honouring", over, effort.overload),
-            ("far more", "honouring", many, effort.many),
-            ("three times the knee, at once", "at once", over, effort.at_once),
-            ("far more, at once", "at once", many, effort.at_once),
-        )
-        return [
-            await self._surge(name, self._crowd(kind), (crowded, _calm(clients), seconds), calm)
-            for name, kind, crowded, seconds in plans
-        ]
+    async def _again(self, clients: int) -> Span:
+        crowd = self._crowd("honouring")
+        await crowd.become(clients)
+        await asyncio.sleep(self._effort.settle)
+        span, _ = await self._watched("hold at the knee again", crowd, self._effort.hold)
+        await crowd.disband()
+        return span
 
     async def _watched(self, name: str, crowd: Crowd, seconds: float) -> tuple[Span, float]:
         used = self._watch.cpu_seconds()
@@ -144,20 +145,18 @@ class Runner:
                 break
         return steps
 
-    async def _surge(
-        self, name: str, crowd: Crowd, how: tuple[int, int, float], calm: Span
-    ) -> Surge:
-        crowded, calm_clients, seconds = how
+    async def _surge(self, plan: "_Plan", calm: Span) -> Surge:
+        crowd = self._crowd(plan.kind)
         reading = asyncio.create_task(self._memory_high())
-        await crowd.become(crowded)
-        span, core_share = await self._watched(name, crowd, seconds)
+        await crowd.become(plan.crowded)
+        span, core_share = await self._watched(plan.name, crowd, plan.seconds)
         began = time.monotonic()
-        await crowd.become(calm_clients)
+        await crowd.become(plan.calm)
         recovery = await self._recovered(crowd, calm, began)
         await crowd.disband()
         reading.cancel()
         return Surge(
-            name=name,
+            name=plan.name,
             span=span,
             core_share=core_share,
             memory_mib=self._memory,
@@ -183,6 +182,28 @@ class Runner:
             if good == RECOVERED_WINDOWS:
                 return round(at - began - good * WINDOW_SECONDS, 1)
         return None
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+    crowded: int
+    calm: int
+    seconds: float
+
+
+def _first(clients: int, effort: Effort) -> _Plan:
+    over = OVER * clients
+    return _Plan("three times the knee", "honouring", over, _calm(clients), effort.overload)
+
+
+def _others(clients: int, effort: Effort) -> list[_Plan]:
+    over, many, calm = OVER * clients, max(MANY, OVER * clients), _calm(clients)
+    return [
+        _Plan("far more", "honouring", many, calm, effort.many),
+        _Plan("three times the knee, at once", "at once", over, calm, effort.at_once),
+        _Plan("far more, at once", "at once", many, calm, effort.at_once),
+    ]
 
 
 def knee_of(steps: list[Span]) -> Span:
