@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PROCESSES ?= 2
+# One more than the cores it is meant for: many tests wait for other processes.
+TEST_PROCESSES ?= 3
 CHAOS_SECONDS ?= 120
 SOAK_REPORT ?= docs/soak.json
 EXAMPLES ?= 10000
