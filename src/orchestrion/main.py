@@ -11,7 +11,6 @@ import msgspec
 from orchestrion import __version__
 from orchestrion.api.serving.gate import BodyFactory, ProtocolHooks
 from orchestrion.api.serving.listener import CannotListen
-from orchestrion.api.serving.phases import ProtocolLimits
 from orchestrion.api.serving.server import ServerLifecycle, ServerOptions, serve_http
 from orchestrion.api.serving.stopping import stop_on_hangup, stop_on_signals
 from orchestrion.core.errors import ErrorCode
@@ -209,18 +208,19 @@ class _Process:
         )
 
     def _hooks(self) -> ProtocolHooks:
-        wait = ProtocolLimits().retry_after_seconds
         return ProtocolHooks(
             new_request_id=self._service.mint.request_id,
             observer=self._observer,
             bad_request=self._body(Rejection(code=ErrorCode.INVALID_REQUEST)),
-            overloaded=self._body(
-                Rejection(code=ErrorCode.SERVER_ERROR, status=503, wait_seconds=wait)
-            ),
+            overloaded=self._overloaded,
             server_error=self._body(
                 Rejection(code=ErrorCode.SERVER_ERROR, situation=Situation.COMMIT_UNKNOWN)
             ),
         )
+
+    def _overloaded(self, message: str, request_id: str, wait_seconds: int) -> bytes:
+        rejection = Rejection(code=ErrorCode.SERVER_ERROR, status=503, wait_seconds=wait_seconds)
+        return self._service.refusal(rejection, message, request_id)
 
     def _body(self, rejection: Rejection) -> BodyFactory:
         return lambda message, request_id: self._service.refusal(rejection, message, request_id)

@@ -113,12 +113,17 @@ def error_body(message: str, request_id: str) -> bytes:
     return json.dumps({"message": message, "request_id": request_id}).encode()
 
 
+def wait_body(message: str, request_id: str, wait_seconds: int) -> bytes:
+    body = {"message": message, "request_id": request_id, "wait": wait_seconds}
+    return json.dumps(body).encode()
+
+
 def hooks(record: Record) -> ProtocolHooks:
     return ProtocolHooks(
         new_request_id=lambda: "req_1",
         observer=record,
         bad_request=error_body,
-        overloaded=error_body,
+        overloaded=wait_body,
         server_error=error_body,
     )
 

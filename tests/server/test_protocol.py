@@ -453,6 +453,9 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer() -> None:
 # --- too many connections
 
 
+TURNED_AWAY = 20
+
+
 def crowd(server: Running) -> list[Client]:
     clients = [server.connect() for _ in range(2)]
     for client in clients:
@@ -468,11 +471,25 @@ def test_a_connection_above_the_cap_is_told_to_come_back() -> None:
         turned_away.send(request("/echo", b"please"))
 
         answer = turned_away.answer()
-        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert answer.status == 503
+        assert json.loads(answer.body)["wait"] == int(answer.headers["retry-after"])
         assert turned_away.rest() == b""
         assert server.record.refusal() == "connections_max"
         assert_serves(first)
         assert_serves(second)
+
+
+def test_those_turned_away_together_are_not_told_to_come_back_together() -> None:
+    with serving(replace(QUICK, connections_max=2)) as server:
+        crowd(server)
+        waits = set()
+        for _ in range(TURNED_AWAY):
+            turned_away = server.connect()
+            turned_away.send(request("/echo", b"please"))
+            waits.add(int(turned_away.answer().headers["retry-after"]))
+
+        assert len(waits) > 1
+        assert waits <= set(range(QUICK.retry_after_seconds_min, QUICK.retry_after_seconds_max + 1))
 
 
 def test_a_place_that_becomes_free_is_given_away() -> None:

@@ -1,6 +1,7 @@
 """What the connections of one server share: limits, answers below the application, the sweep."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -13,15 +14,19 @@ from orchestrion.engine.ports import Observer, RequestRecord
 
 Headers = list[tuple[bytes, bytes]]
 BodyFactory = Callable[[str, str], bytes]
+WaitBodyFactory = Callable[[str, str, int], bytes]
 
 
 class ProtocolHooks(msgspec.Struct, frozen=True, kw_only=True):
-    """What the protocol takes from the application; each body is made of (message, request id)."""
+    """What the protocol takes from the application; each body is made of (message, request id).
+
+    That of who is turned away is also made of the seconds to wait, which the header tells too.
+    """
 
     new_request_id: Callable[[], str]
     observer: Observer
     bad_request: BodyFactory
-    overloaded: BodyFactory  # must advise `ProtocolLimits.retry_after_seconds`
+    overloaded: WaitBodyFactory
     server_error: BodyFactory
 
 
@@ -88,7 +93,8 @@ class Gate:
         self, status: HTTPStatus, refusal: Refusal, request_id: str, headers: Headers
     ) -> bytes:
         """Compose a whole response in the error shape that also announces the end."""
-        body, code = self._body(status, refusal.message, request_id)
+        wait = self._wait_seconds()
+        body, code = self._body(status, refusal.message, request_id, wait)
         self.hooks.observer.request(
             RequestRecord(
                 request_id=request_id,
@@ -109,15 +115,23 @@ class Gate:
             b"connection: close",
         ]
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            lines.append(b"retry-after: %d" % self.limits.retry_after_seconds)
+            lines.append(b"retry-after: %d" % wait)
         return b"\r\n".join([*lines, b"", body])
 
-    def _body(self, status: HTTPStatus, message: str, request_id: str) -> tuple[bytes, str]:
+    def _wait_seconds(self) -> int:
+        limits = self.limits
+        return random.randint(  # noqa: S311 - no secret
+            limits.retry_after_seconds_min, limits.retry_after_seconds_max
+        )
+
+    def _body(
+        self, status: HTTPStatus, message: str, request_id: str, wait: int
+    ) -> tuple[bytes, str]:
         hooks = self.hooks
         if status == HTTPStatus.BAD_REQUEST:
             return hooks.bad_request(message, request_id), "invalid_request"
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            return hooks.overloaded(message, request_id), "server_error"
+            return hooks.overloaded(message, request_id, wait), "server_error"
         return hooks.server_error(message, request_id), "server_error"
 
     def _arm(self) -> None:

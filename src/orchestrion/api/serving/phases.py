@@ -26,7 +26,9 @@ class ProtocolLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: int = 2_000
     # Connections above the cap that are told so; any more are dropped unheard.
     turned_away_max: int = 200
-    retry_after_seconds: int = 5
+    # By chance between these: who was turned away together must not come back together.
+    retry_after_seconds_min: int = 3
+    retry_after_seconds_max: int = 7
 
 
 class Phase(enum.Enum):
