@@ -8,10 +8,14 @@ from typing import Final
 import httpx2
 
 from tests.chaos.asking import Account
+from tests.chaos.forgetting import DAY_SECONDS
 from tests.chaos.ground import Ground
 
 WIDE: Final = 1_000_000
-RETENTION_DAYS: Final = 30
+# One plan forgets soon, as a day takes a second; the others not within a run.
+RETENTION_DAYS: Final[Mapping[str, int]] = {"agency": 15}
+RETENTION_DAYS_MAX: Final = 3_650
+_TRUE_DAY_SECONDS: Final = 86_400
 # A cycle and an hour are longer than a run: what is used up stays used up.
 PLANS: Final[Mapping[str, Mapping[str, int]]] = {
     "free": {},
@@ -23,7 +27,7 @@ PLANS: Final[Mapping[str, Mapping[str, int]]] = {
 ACCOUNTS: Final = (
     ("a0", "free", 4),
     ("a1", "free", 4),
-    ("a2", "free", 4),
+    ("a2", "agency", 4),
     ("a3", "basic", 2),
     ("a4", "pro", 2),
 )
@@ -39,13 +43,18 @@ def limits_of(plan: str) -> dict[str, int]:
     return {name: PLANS[plan].get(name, WIDE) for name in _LIMITS}
 
 
+def retention_days(plan: str) -> int:
+    """Give how long a plan keeps what has ended."""
+    return RETENTION_DAYS.get(plan, RETENTION_DAYS_MAX)
+
+
 def write_plans(path: Path) -> None:
     """Write the catalogue for the servers."""
     lines: list[str] = []
     for price, plan in enumerate(PLANS):
         lines += [f"[plans.{plan}]", f'name = "{plan}"', f"price_usd = {price}"]
         lines += [f"{name} = {limit}" for name, limit in limits_of(plan).items()]
-        lines += [f"retention_days = {RETENTION_DAYS}", ""]
+        lines += [f"retention_days = {retention_days(plan)}", ""]
     path.write_text("\n".join(lines), "utf-8")
 
 
@@ -59,7 +68,11 @@ async def register(ground: Ground) -> list[Account]:
             assert answer.status_code == 201, answer.text
             told = answer.json()
             account = Account(
-                name=name, id=told["accountId"], key=told["apiKey"], limits=limits_of(plan)
+                name=name,
+                id=told["accountId"],
+                key=told["apiKey"],
+                limits=limits_of(plan),
+                retention_seconds=retention_days(plan) * DAY_SECONDS,
             )
             assert _SAFE.fullmatch(account.id)
             await ground.fetch(f"update accounts set plan = '{plan}' where id = '{account.id}'")
@@ -75,5 +88,5 @@ def described(account: Account) -> dict[str, object]:
         **{
             _NAMES.get(name, name): limit for name, limit in account.limits.items() if limit != WIDE
         },
-        "retention_days": RETENTION_DAYS,
+        "retention_days": account.retention_seconds / _TRUE_DAY_SECONDS,
     }

@@ -1,5 +1,6 @@
 """What the clients of a campaign ask, and what each question is on the wire."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -33,6 +34,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     key: str
     limits: Mapping[str, int]
+    # How long what has ended is kept.
+    retention_seconds: float = math.inf
 
     @property
     def max_workers(self) -> int:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.chaos import drain
+from tests.chaos import drain, forgetting
 from tests.chaos.accounts import ACCOUNTS, CLIENTS, described, register, write_plans
 from tests.chaos.asking import Account
 from tests.chaos.client import Client, Known, World
@@ -39,6 +39,7 @@ from tests.chaos.small_disk import NEEDS_ROOT
 SHORT: Final = (sys.executable, "-m", "tests.chaos.serving_short")
 TYPES: Final = ("alpha", "beta", "gamma")
 LOOK_SECONDS: Final = 0.1
+FORGETS_FILE: Final = "forgets"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +101,12 @@ async def _run(plan: Plan) -> Ended:
     plan.folder.mkdir(parents=True)
     plans = plan.folder / "plans.toml"
     write_plans(plans)
+    forgets = plan.folder / FORGETS_FILE
+    forgetting.let(forgets, forget=True)
     program = Program(
-        command=plan.command, variables=plan.variables, flags=("--plans", str(plans.absolute()))
+        command=plan.command,
+        variables={forgetting.VARIABLE: str(forgets.absolute()), **plan.variables},
+        flags=("--plans", str(plans.absolute())),
     )
     chance = random.Random(plan.seed)
     with ExitStack() as files:
@@ -192,6 +197,8 @@ class _Stage:
     async def drain(self) -> bool:
         """Work everything off and write down what is left."""
         self._ground.calm()
+        # What is read in the end must not go away meanwhile.
+        forgetting.let(self._plan.folder / FORGETS_FILE, forget=False)
         self._world.ways = lambda: self._ground.direct
         final = self._files.stack.enter_context(Writer(self._plan.folder / FINAL_FILE))
         drained = await asyncio.gather(*(self._drained(one, final) for one in self._accounts))

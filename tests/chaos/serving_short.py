@@ -2,7 +2,7 @@
 
 Run as `python -m tests.chaos.serving_short serve …`. A launcher that changes more of the service
 calls `prepare` first, imports and changes what it wants, then calls `main`, which also sets the
-points at which it can be made to end itself.
+points at which it can be made to end itself, and how soon it forgets.
 """
 
 import mmap
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrion.core import limits
-from tests.chaos import kill_points
+from tests.chaos import forgetting, kill_points
 
 LEASE_SECONDS_MIN: Final = 1
 # Names a file of eight bytes: how many seconds the wall clock is off, as a double.
@@ -53,6 +53,7 @@ def main() -> None:
     from orchestrion.cli import main as run  # noqa: PLC0415
 
     kill_points.establish()
+    forgetting.establish()
     run(prog_name="orchestrion")
 
 

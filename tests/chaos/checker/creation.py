@@ -5,10 +5,11 @@ from typing import Final
 
 from tests.chaos.checker.evidence import Evidence, create_key, mark, wanted
 from tests.chaos.checker.sights import ENDED, Shown, canonical
-from tests.chaos.checker.verdict import Report
+from tests.chaos.checker.verdict import DELETED, Report
 from tests.chaos.history import Operation
 
 NOT_FOUND: Final = "task_not_found"
+ENDS: Final = frozenset({"complete", "fail", "release", "cancel"})
 
 
 def judge(evidence: Evidence, report: Report) -> None:
@@ -86,13 +87,29 @@ def _gone(evidence: Evidence, report: Report, task: str, says: str) -> None:
     if report.explained(task):
         return
     old = kept is not None and last.updated_at + kept <= end
+    report.judge(DELETED)
     if last.status in ENDED:
         if kept is None or not old:
             report.add("S21", f"{says}, before its time", evidence.about(task), task)
     elif old:
-        report.add("S21", f"{says}, though it had not ended", evidence.about(task), task)
+        if not _may_have_ended(evidence, task, last):
+            report.add("S21", f"{says}, though it had not ended", evidence.about(task), task)
     else:
         report.add("S1", f"was acknowledged and {says}", evidence.about(task), task)
+
+
+def _may_have_ended(evidence: Evidence, task: str, last: Shown) -> bool:
+    """Tell whether a task may have ended with nobody there to see it.
+
+    An end whose answer was lost may have taken effect; and once its attempts are used up, by
+    claims whose answers were lost as well, the last of its leases ends it.
+    """
+    if any(each.outcome == "info" and each.name in ENDS for each in evidence.named.get(task, ())):
+        return True
+    made = wanted(evidence.made[task])
+    unseen = evidence.lost_claims.get((evidence.owners[task], str(made["type"])), ())
+    attempts_left: int = made["maxAttempts"] - last.attempts
+    return attempts_left <= len(unseen)
 
 
 def _last_state(evidence: Evidence, task: str) -> Shown:

@@ -14,6 +14,8 @@ RULES: Final = tuple(
     for rule in (*(f"S{number}" for number in range(1, 23)), *(f"L{n}" for n in range(1, 9)))
     if rule not in ELSEWHERE
 )
+# Counted beside the rules: what is gone in the end.
+DELETED: Final = "deleted by retention"
 SHOWN_OPERATIONS_MAX: Final = 60
 SHOWN_VIOLATIONS_MAX: Final = 20
 _TOLD: Final = (
@@ -57,6 +59,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             "clean" if self.clean else "NOT clean",
             f"violations {len(self.violations)}, undecided tasks {len(self.undecided)}",
             "judged: " + ", ".join(judged) + "; elsewhere: " + ", ".join(ELSEWHERE),
+            f"{DELETED}: {self.counts.get('judged ' + DELETED, 0)}",
             "operations: " + ", ".join(others),
         ]
         for violation in self.violations[:SHOWN_VIOLATIONS_MAX]:
