@@ -124,8 +124,9 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - as above
-        # The system has told those who wait that they are connected.
-        self._acceptor.close(self._options.backlog)
+        # The system has told those who wait that they are connected; leave them to who takes over.
+        relieved = self._lifecycle.relieved.is_set()
+        self._acceptor.close(0 if relieved else self._options.backlog)
         await self._acceptor.settled()
         self._gate.stop()
         try:
