@@ -53,7 +53,7 @@ bloat-postgres: .venv/.dev  ## Hold a snapshot for SNAPSHOT_MINUTES (10) under l
 faults-postgres: .venv/.dev wrk  ## Hurt PostgreSQL under load; print how soon and how well it comes back
 	@$(BIN)/python -m benchmarks.faults
 
-overload: .venv/.dev  ## Bring three times the clients the service can serve; print what it keeps up: 8 minutes
+overload: .venv/.dev  ## Bring three times the clients the service can serve; print what it keeps up: 10 minutes
 	@$(BIN)/python -m benchmarks.overload
 
 timing: .venv/.dev  ## Compare how long answers about unknown and foreign ids and keys take
