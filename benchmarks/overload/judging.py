@@ -41,14 +41,16 @@ def figures_of(course: Course) -> list[Figure]:
 
 def _of_surge(course: Course, surge: Surge) -> list[Figure]:
     span, name = surge.span, surge.name
+    first = course.knee.lives_per_second
     # The machine and the size of the database change it in the minutes between.
-    usual = (course.knee.lives_per_second + course.knee_again.lives_per_second) / 2
+    usual = (first + course.knee_again.lives_per_second) / 2
     goodput = span.lives_per_second / usual
     memory = surge.memory_mib / course.memory_mib
     figures = [
         _figure("clients", "", span.clients),
         _share("", surge.core_share),
         _figure("goodput", "of the knee", goodput, Target(at_least=GOODPUT_SHARE)),
+        _figure("goodput by the first knee alone", "", span.lives_per_second / first),
         _figure("refusals", "", span.refused, note=_refusals(surge)),
         _figure("refusals' p99", "ms", span.refusal_p99_ms, Target(at_most=REFUSAL_P99_MS)),
         _figure("holders let in", "", span.accepted_share, Target(at_least=ACCEPTED_SHARE)),
