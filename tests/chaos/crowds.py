@@ -8,7 +8,7 @@ from tests.chaos import adversary
 from tests.chaos.asking import Ask
 from tests.chaos.client import Client, claimed
 from tests.chaos.making import PRIORITY_MAX, claim_by_type, new_task
-from tests.chaos.recorder import OK
+from tests.chaos.recorder import OK, Way
 
 HERD: Final = 40
 # Fewer leases that end together are no herd.
@@ -17,6 +17,9 @@ GATHERINGS: Final = 4
 LEASE_SECONDS: Final = 1
 POLLERS: Final = 200
 POISONED: Final = 5
+# A type of which there are no tasks, and for how long somebody waits for one.
+VAIN: Final = "vain"
+VAIN_SECONDS: Final = 5
 # In the details of a fault that may happen to hit nothing.
 TOOK_EFFECT: Final = "took_effect"
 
@@ -59,6 +62,13 @@ async def poison(crowd: Sequence[Client]) -> Details:
     for _ in range(POISONED):
         await asyncio.gather(*(_for(one, adversary.poison) for one in crowd))
     return {"sent": POISONED * len(crowd)}
+
+
+async def wait_in_vain(client: Client, way: Way) -> None:
+    """Wait at a server for a task that nobody makes."""
+    other = client.recorder.another()
+    await other.ask(Ask(name="claim", sent={"type": VAIN, "wait_seconds": VAIN_SECONDS}), way)
+    other.close()
 
 
 async def look_at_health(client: Client) -> None:

@@ -4,6 +4,7 @@ Each fault undoes itself; it gives what is worth knowing of it, which becomes pa
 """
 
 import asyncio
+import functools
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -17,13 +18,15 @@ from tests.chaos.client import Client
 from tests.chaos.crowds import TOOK_EFFECT
 from tests.chaos.ground import SQLITE, STORES, Ground
 from tests.chaos.making import LEASE_SECONDS_MAX
-from tests.chaos.recorder import Tally
+from tests.chaos.recorder import Tally, Way
 from tests.chaos.replica import Replica
 from tests.chaos.serving_short import clock_off, set_clock_off
 from tests.chaos.wires import Mood
 
 # Longer than the longest lease.
 PAUSE_SECONDS: Final = 3.4
+# What was sent so long before the signal was surely accepted.
+ACCEPTED_SECONDS: Final = 0.6
 # The sweep comes every five seconds.
 POINT_SECONDS_MAX: Final = 8.0
 WIRE_SECONDS: Final = 1.2
@@ -90,26 +93,32 @@ async def kill(field: Field) -> Details:
     return {"replica": replica.index, "restarted": await replica.start()}
 
 
-async def kill_at_point(field: Field) -> Details:
+async def kill_at(point: str, field: Field) -> Details:
     """Have a server end itself where it hurts most, and start it again."""
-    replica, point = field.anyone, field.chance.choice(kill_points.POINTS)
+    replica = field.anyone
     reached = await replica.kill_at(point, POINT_SECONDS_MAX)
     restarted = await replica.start()
-    return {
-        "replica": replica.index,
-        "point": point,
-        "restarted": restarted,
-        TOOK_EFFECT: reached,
-    }
+    return {"replica": replica.index, "restarted": restarted, TOOK_EFFECT: reached}
 
 
 async def stop(field: Field) -> Details:
-    """Ask a server to stop and start it again, as an upgrade does."""
+    """Ask a server to stop while some wait for its answers, and start it again."""
     replica = field.anyone
+    way = Way(replica.port, replica.index)
+    waiting = [asyncio.create_task(crowds.wait_in_vain(one, way)) for one in field.crowd]
+    await asyncio.sleep(ACCEPTED_SECONDS)
+    signalled = time.monotonic_ns()
     code = await replica.stop()
     stopped = time.monotonic_ns()
+    await asyncio.gather(*waiting)
     await replica.start()
-    return {"replica": replica.index, "exit": code, "stopped": stopped}
+    return {
+        "replica": replica.index,
+        "signalled": signalled,
+        "exit": code,
+        "stopped": stopped,
+        "waiting": len(waiting),
+    }
 
 
 async def pause(field: Field) -> Details:
@@ -220,7 +229,10 @@ async def zombies(field: Field) -> Details:
 
 KINDS: Final = (
     Kind(id="F1", name="kill", happen=kill),
-    Kind(id="F1", name="kill at a point", happen=kill_at_point),
+    *(
+        Kind(id="F1", name=f"kill {point}", happen=functools.partial(kill_at, point))
+        for point in kill_points.POINTS
+    ),
     Kind(id="F1", name="sigterm", happen=stop),
     Kind(id="F2", name="pause", happen=pause),
     Kind(id="F3", name="lose answers", happen=lose_answers),

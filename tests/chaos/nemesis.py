@@ -110,7 +110,8 @@ class Nemesis:
                 number=self._number,
                 id=kind.id,
                 name=kind.name,
-                began=began,
+                # What is only prepared hurts nobody yet.
+                began=details.get("signalled", began),
                 # A stop is over when the server has ended, not when the next one serves.
                 ended=details.get("stopped", time.monotonic_ns()),
                 details=details,

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 # Faults of the world; whatever else is an error is a bug.
-WORLD: Final = frozenset({"Unavailable", "Blocked", "Conflict", "Unknown"})
+WORLD: Final = frozenset({"Unavailable", "Crowded", "Blocked", "Conflict", "Unknown"})
 # An error that names no fault, for it tells of the world alone.
 AWAY: Final = "database away"
 # The session for wake-ups is kept by the driver: what ends it is told in the driver's words.

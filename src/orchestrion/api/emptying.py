@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from orchestrion.api.endpoint import note
 from orchestrion.api.http import Request, Response
 from orchestrion.api.limits import Limiter
 from orchestrion.api.respond import encode, outcome_headers
@@ -96,7 +97,7 @@ class EmptyClaims:
             async with self._turns as reader:
                 return await _read(reader, request.account_id, types)
         except Fault as fault:
-            self._observer.fault("empty_claim_unexplained", request.request_id, fault)
+            note(self._observer, "empty_claim_unexplained", request, fault)
             return None
 
 

@@ -205,16 +205,21 @@ class Endpoint:
         return self._reception.responder.refused(rejection, request)
 
     def _broken(self, error: Exception, request: Request) -> Response:
-        if isinstance(error, Crowded):
-            self._reception.observer.refused(CROWDED)
-            return self._reception.responder.refused(overloaded(), request)
         if isinstance(error, Fault):
-            self._reception.observer.fault("request_failed", request.request_id, error)
+            note(self._reception.observer, "request_failed", request, error)
             fault = error
         else:
             self._reception.observer.fault("request_crashed", request.request_id, error)
             fault = Unknown("a bug") if request.operation.method == "POST" else Poison("a bug")
         return self._reception.responder.refused(rejection_of(fault, request), request)
+
+
+def note(observer: Observer, event: str, request: Request, fault: Fault) -> None:
+    """Tell the observer of a fault, or of a refusal where only too many wait."""
+    if isinstance(fault, Crowded):
+        observer.refused(CROWDED)
+    else:
+        observer.fault(event, request.request_id, fault)
 
 
 def rejection_of(fault: Fault, request: Request) -> Rejection:
@@ -233,6 +238,8 @@ def rejection_of(fault: Fault, request: Request) -> Rejection:
             return Rejection(
                 code=ErrorCode.SERVER_ERROR, situation=Situation.COMMIT_UNKNOWN, message=_UNKNOWN
             )
+        case Crowded():
+            return overloaded()
         case Poison():
             return Rejection(code=ErrorCode.SERVER_ERROR, wait_seconds=SERVER_ERROR_WAIT_SECONDS)
         case PaymentsUnavailable():

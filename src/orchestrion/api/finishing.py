@@ -6,7 +6,7 @@ from orchestrion.api import commanding
 from orchestrion.api.claiming import Claims
 from orchestrion.api.decoding import decode
 from orchestrion.api.emptying import EmptyClaims
-from orchestrion.api.endpoint import rejection_of
+from orchestrion.api.endpoint import note, rejection_of
 from orchestrion.api.http import Request, Response
 from orchestrion.api.respond import Responder
 from orchestrion.core.bodies import CompleteAndClaimBody, FailAndClaimBody, NextClaim
@@ -88,5 +88,5 @@ class FinishingHandlers:
                 return await self._claims.make_within(seconds, claim, request)
         except Fault as fault:
             # The end of the attempt stands, whatever became of the claim.
-            self._observer.fault("claim_next_failed", request.request_id, fault)
+            note(self._observer, "claim_next_failed", request, fault)
             return rejection_of(fault, request)

@@ -107,7 +107,8 @@ def _may_have_ended(evidence: Evidence, task: str, last: Shown) -> bool:
     if any(each.outcome == "info" and each.name in ENDS for each in evidence.named.get(task, ())):
         return True
     made = wanted(evidence.made[task])
-    unseen = evidence.lost_claims.get((evidence.owners[task], str(made["type"])), ())
+    lost = evidence.lost_claims.get((evidence.owners[task], str(made["type"])), ())
+    unseen = [each for each in lost if each.returned > evidence.made[task].invoked]
     attempts_left: int = made["maxAttempts"] - last.attempts
     return attempts_left <= len(unseen)
 

@@ -11,6 +11,8 @@ from typing import Final
 
 # The rest come with the next turn: those who are here already have theirs in between.
 ACCEPTS_A_TURN: Final = 64
+# Where processes share the sockets: whoever turns first would take a whole burst.
+SHARED_ACCEPTS_A_TURN: Final = 4
 # After the system had no room for another connection.
 REST_SECONDS: Final = 0.2
 
@@ -22,14 +24,21 @@ class Acceptor:
     """Hands every connection that comes to some listening sockets to a protocol of its own."""
 
     def __init__(
-        self, listeners: Sequence[socket.socket], factory: ProtocolFactory, on_fault: OnFault
+        self,
+        listeners: Sequence[socket.socket],
+        factory: ProtocolFactory,
+        on_fault: OnFault,
+        accepts_a_turn: int = ACCEPTS_A_TURN,
     ) -> None:
         self._listeners = tuple(listeners)
         self._factory = factory
         self._on_fault = on_fault
+        self._accepts_a_turn = accepts_a_turn
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._resting: dict[socket.socket, asyncio.TimerHandle] = {}
+        # A spell of faults is told once.
+        self._failing = False
         self._closed = False
 
     def begin(self) -> None:
@@ -54,7 +63,7 @@ class Acceptor:
 
     def _watch(self, listener: socket.socket) -> None:
         self._resting.pop(listener, None)
-        self._loop.add_reader(listener, self._accept, listener, ACCEPTS_A_TURN)
+        self._loop.add_reader(listener, self._accept, listener, self._accepts_a_turn)
 
     def _ignore(self, listener: socket.socket) -> None:
         self._loop.remove_reader(listener)
@@ -73,6 +82,7 @@ class Acceptor:
             except OSError as error:
                 self._rest(listener, error)
                 return
+            self._failing = False
             task = self._loop.create_task(self._open(connection))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
@@ -86,7 +96,9 @@ class Acceptor:
             connection.close()
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
-        self._on_fault(error)
+        if not self._failing:
+            self._failing = True
+            self._on_fault(error)
         if self._closed:
             return
         # The socket stays readable: to look again at once would be to do nothing else.

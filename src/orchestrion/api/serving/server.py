@@ -10,7 +10,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
-from orchestrion.api.serving.acceptor import Acceptor
+from orchestrion.api.serving.acceptor import ACCEPTS_A_TURN, SHARED_ACCEPTS_A_TURN, Acceptor
 from orchestrion.api.serving.gate import Gate, ProtocolHooks
 from orchestrion.api.serving.listener import BACKLOG, begin, take
 from orchestrion.api.serving.phases import ProtocolLimits
@@ -85,7 +85,9 @@ class _Server(uvicorn.Server):
         self._options = options
         self._lifecycle = lifecycle
         self._address = listeners[0].getsockname()
-        self._acceptor = Acceptor(listeners, self._protocol, self._no_room)
+        # Whoever was given sockets shares them.
+        accepts = SHARED_ACCEPTS_A_TURN if options.listeners else ACCEPTS_A_TURN
+        self._acceptor = Acceptor(listeners, self._protocol, self._no_room, accepts)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
