@@ -5,7 +5,8 @@ import contextlib
 import os
 import resource
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ import uvloop
 from orchestrion.api.serving.acceptor import ACCEPTS_A_TURN, Acceptor
 from orchestrion.api.serving.listener import listen
 
+RunLoop = Callable[[Coroutine[Any, Any, None]], None]
 CROWD = 3 * ACCEPTS_A_TURN
 # Of a loop: some to accept, one for each step of opening a connection.
 TURNS_MAX = 20
@@ -34,12 +36,18 @@ class House:
         self.visits: list[asyncio.BaseTransport] = []
         self.faults: list[OSError] = []
         self.hurt = asyncio.Event()
+        self.listener = listener
         self.address = listener.getsockname()
         self.acceptor = Acceptor([listener], lambda: Visit(self.visits), self._note)
 
     def _note(self, fault: OSError) -> None:
         self.faults.append(fault)
         self.hurt.set()
+
+    def leave(self) -> None:
+        self.acceptor.close()
+        for transport in self.visits:
+            transport.close()
 
     async def visited(self, by: int) -> int:
         """Wait until so many came; gives how many turns of the loop that took."""
@@ -57,18 +65,22 @@ def clients(count: int) -> Iterator[list[socket.socket]]:
         yield [stack.enter_context(socket.socket()) for _ in range(count)]
 
 
-def in_a_house(script: Callable[[House], Awaitable[None]]) -> None:
+@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def run_loop(request: pytest.FixtureRequest) -> RunLoop:
+    run: RunLoop = request.param
+    return run
+
+
+def in_a_house(run_loop: RunLoop, script: Callable[[House], Awaitable[None]]) -> None:
     async def run() -> None:
         (listener,) = await listen("127.0.0.1", 0)
         house = House(listener)
         try:
             await script(house)
         finally:
-            house.acceptor.close()
-            for transport in house.visits:
-                transport.close()
+            house.leave()
 
-    uvloop.run(run())
+    run_loop(run())
 
 
 @contextlib.contextmanager
@@ -83,7 +95,7 @@ def no_more_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_crowd_is_accepted_in_a_few_turns() -> None:
+def test_a_crowd_is_accepted_in_a_few_turns(run_loop: RunLoop) -> None:
     async def script(house: House) -> None:
         with clients(CROWD) as crowd:
             for client in crowd:
@@ -92,10 +104,10 @@ def test_a_crowd_is_accepted_in_a_few_turns() -> None:
 
             assert await house.visited(CROWD) < TURNS_MAX
 
-    in_a_house(script)
+    in_a_house(run_loop, script)
 
 
-def test_those_who_wait_when_it_closes_are_still_accepted() -> None:
+def test_those_who_wait_when_it_closes_are_still_accepted(run_loop: RunLoop) -> None:
     async def script(house: House) -> None:
         with clients(CROWD) as crowd:
             house.acceptor.begin()
@@ -108,10 +120,26 @@ def test_those_who_wait_when_it_closes_are_still_accepted() -> None:
             with socket.socket() as late, pytest.raises(ConnectionRefusedError):
                 late.connect(house.address)
 
-    in_a_house(script)
+    in_a_house(run_loop, script)
 
 
-def test_who_comes_while_the_system_has_no_room_is_accepted_later() -> None:
+def test_those_who_wait_are_left_to_who_takes_over(run_loop: RunLoop) -> None:
+    async def script(house: House) -> None:
+        successor = House(house.listener.dup())
+        with clients(CROWD) as crowd:
+            for client in crowd:
+                client.connect(house.address)
+            house.acceptor.close()
+            successor.acceptor.begin()
+            await successor.visited(CROWD)
+            successor.leave()
+
+        assert house.visits == []
+
+    in_a_house(run_loop, script)
+
+
+def test_who_comes_while_the_system_has_no_room_is_accepted_later(run_loop: RunLoop) -> None:
     async def script(house: House) -> None:
         with clients(2) as (first, second):
             house.acceptor.begin()
@@ -124,4 +152,4 @@ def test_who_comes_while_the_system_has_no_room_is_accepted_later() -> None:
 
             assert len(house.faults) == 1
 
-    in_a_house(script)
+    in_a_house(run_loop, script)

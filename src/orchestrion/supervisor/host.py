@@ -59,8 +59,7 @@ def renew_on_hangup(stop: asyncio.Event) -> Iterator[asyncio.Event]:
 async def _launch(settings: Settings, command: Sequence[str]) -> Launch:
     # One queue of connections for all: whoever is idle takes the next, and while one worker is
     # dead or stuck the others take its share. Queues of their own (SO_REUSEPORT) spread bursts
-    # more evenly (64 at once over two: 31 and 33, not 23 and 41; over a second both are even),
-    # but leave what the kernel dealt to a missing worker waiting for it.
+    # more evenly, but leave what the kernel dealt to a missing worker waiting for it.
     # The first worker begins to listen: until it serves, callers are refused and do not wait.
     listeners = await take(settings.host, settings.port)
     metrics = [
