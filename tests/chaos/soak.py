@@ -59,6 +59,8 @@ def main() -> int:
         state = State(commit=commit())
     seconds = float(os.environ.get(HOURS_VARIABLE) or HOURS) * HOUR_SECONDS
     while state.seconds < seconds:
+        if commit() != state.commit:
+            sys.exit("the checkout has moved on: a soak is of one commit; start it again")
         began = time.monotonic()
         result = stage(folder, len(state.results), arguments.seed)
         state.results.append(result)

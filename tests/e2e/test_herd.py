@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -43,8 +44,8 @@ async def test_all_are_claimable_again_and_others_are_served_meanwhile(served: S
     async with clients(served) as (herd, other):
         await made(herd)
         leases = await all_claimed(herd)
-        await renewed(herd, leases)
-        lives = await lived_until(other, asyncio.create_task(all_back(herd)))
+        first_end = await renewed(herd, leases)
+        lives = await lived(other, first_end, asyncio.create_task(all_back(herd)))
         again = await all_claimed(herd)
         health = await other.health()
 
@@ -79,12 +80,18 @@ async def all_claimed(herd: AsyncOrchestrion) -> list[Held]:
     return leases
 
 
-async def renewed(herd: AsyncOrchestrion, leases: Sequence[Held]) -> None:
-    """Renew all at the same time, so that they end at the same time."""
+async def renewed(herd: AsyncOrchestrion, leases: Sequence[Held]) -> datetime:
+    """Renew all at the same time, so that they end at the same time; gives when the first does."""
     beats = [Beat(id=lease.task.id, lease_token=lease.lease_token) for lease in leases]
     batches = (beats[first : first + BATCH] for first in range(0, HERD, BATCH))
-    for answers in await in_turns(herd.tasks.heartbeat_many(batch) for batch in batches):
-        assert all(isinstance(answer, Task) for answer in answers)
+    ends = [
+        answer.lease_expires_at
+        for answers in await in_turns(herd.tasks.heartbeat_many(batch) for batch in batches)
+        for answer in answers
+        if isinstance(answer, Task) and answer.lease_expires_at
+    ]
+    assert len(ends) == HERD
+    return min(ends)
 
 
 async def all_back(herd: AsyncOrchestrion) -> None:
@@ -94,14 +101,15 @@ async def all_back(herd: AsyncOrchestrion) -> None:
             await herd.tasks.claim("nothing", wait_seconds=1)
 
 
-async def lived_until(other: AsyncOrchestrion, over: asyncio.Task[None]) -> int:
-    """Take tasks through their lives until something is over; gives how many."""
+async def lived(other: AsyncOrchestrion, since: datetime, over: asyncio.Task[None]) -> int:
+    """Take tasks through their lives; gives how many began and ended between two moments."""
     lives = 0
     while not over.done():
         task = await other.tasks.create(OTHER, {})
         (lease,) = (await other.tasks.claim(OTHER)).leases
         await other.tasks.complete(task.id, lease.lease_token)
-        lives += 1
+        assert task.created_at
+        lives += task.created_at >= since and not over.done()
     over.result()
     return lives
 

@@ -43,7 +43,7 @@ def test_a_promise_is_backed_by_tests_that_exist(promise: Promise) -> None:
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda one: one.number)
 def test_a_promise_says_what_the_last_run_counted(promise: Promise) -> None:
-    assert re.match(r"[1-9][0-9]* cases of [0-9]+ tests passed", promise.counts)
+    assert re.match(rf"[1-9][0-9]* cases of {len(promise.tests)} tests passed", promise.counts)
     assert "failed" not in promise.counts
     assert "not run" not in promise.counts
 

@@ -310,6 +310,15 @@ def stopped_with_an_error() -> Story:
     return story
 
 
+@bad("L5")
+def stopped_too_late() -> Story:
+    story = told()
+    task = _served(story, 1)
+    story.fault("F1", "SIGTERM", 26, exit=0)
+    story.finish(task)
+    return story
+
+
 @bad("L6")
 def slow_after_an_overload() -> Story:
     story = told()
@@ -332,11 +341,29 @@ def a_late_job_counts_as_healthy() -> Story:
 
 
 @bad("L7")
+def a_stuck_job_says_that_it_has_just_run() -> Story:
+    story = told()
+    story.fault("F16", "stuck job", 30, job="lease expiry")
+    story.at -= 2_000
+    story.health(1, healthy=True)
+    return story
+
+
+@bad("L7")
 def nothing_is_told_of_the_job() -> Story:
     story = told()
     story.health(4, healthy=True)
     (asked,) = story.operations
     story.put(replace(asked, body={"status": "ok"}))
+    return story
+
+
+@bad("S14")
+def created_otherwise_than_asked() -> Story:
+    story = told()
+    story.create()
+    (made,) = story.operations
+    story.put(replace(made, sent={**(made.sent or {}), "leaseDurationSeconds": 77}))
     return story
 
 
